@@ -1,0 +1,47 @@
+"""What a source is: one recorded format, found by content, read into a Trace.
+
+A third party adds one with a module and an entry point in the group `tracekit.sources` that names its
+`SOURCE` object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from tracekit.tables.bundle import Trace
+
+HEAD_BYTES = 64 * 1024  # how much of a file `matches` may look at
+
+Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
+
+
+def no_progress(done: int, total: int) -> None:
+    """The progress of a caller that shows none."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Choices a user has while reading. `wakeup` says which kernel event makes a task runnable."""
+
+    wakeup: str = "waking"  # waking or wakeup, where a recording has both
+    progress: Progress = field(default=no_progress)
+
+
+@runtime_checkable
+class Source(Protocol):
+    """One format. `read` raises SourceError with the file and, where there is one, the byte offset."""
+
+    name: str
+    title: str
+    how_to_record: str
+
+    def matches(self, head: bytes) -> bool:
+        """Whether a file that begins with `head` (at most HEAD_BYTES) is of this format."""
+        ...
+
+    def read(self, path: Path, options: ReadOptions) -> Trace:
+        """The whole file as a Trace; what can't be read is a row in gaps."""
+        ...

@@ -1,0 +1,1 @@
+"""The contracts: schema as data, builders, checks, and the store. See `schema.TABLES`."""
