@@ -1,0 +1,1 @@
+"""Tables become what they mean: latencies, delays, blame."""

@@ -1,0 +1,1 @@
+"""The commands. The only part that imports all others, each lazily."""

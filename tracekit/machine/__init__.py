@@ -1,0 +1,1 @@
+"""Machine profiles: what each cost is on a machine, with unit, spread and source."""

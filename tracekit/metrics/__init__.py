@@ -1,0 +1,1 @@
+"""Tables become one long metric table."""

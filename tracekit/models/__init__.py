@@ -1,0 +1,1 @@
+"""Runtimes, kernel policies, and the catalog that composes them into models."""

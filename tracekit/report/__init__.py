@@ -1,0 +1,1 @@
+"""Metric and interval tables become one HTML page: a data step and a draw step per figure."""

@@ -153,7 +153,9 @@ def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a declared table, with unit and meaning as field metadata."""
     import pyarrow as pa
 
-    return pa.schema([
-        pa.field(c.name, arrow_type(c), c.nullable, metadata={"unit": c.unit, "meaning": c.meaning})
-        for c in TABLES[table]
-    ])
+    return pa.schema(
+        [
+            pa.field(c.name, arrow_type(c), c.nullable, metadata={"unit": c.unit, "meaning": c.meaning})
+            for c in TABLES[table]
+        ]
+    )

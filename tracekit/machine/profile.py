@@ -1,0 +1,121 @@
+"""A machine profile: every cost that the models charge, with unit, spread and how it was obtained.
+
+Profiles are TOML. `reference` ships with the package and is used until a machine has its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from tracekit.errors import ProfileError
+from tracekit.machine.costs import COSTS
+
+REFERENCE = "reference"
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One measured figure. `low` and `high` are the spread (equal to `value` where it is not known)."""
+
+    value: float
+    low: float
+    high: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True)
+class FormCosts:
+    """What one block, wake, switch and spawn cost in the form a trace was recorded in, in ns."""
+
+    block_ns: int
+    wake_ns: int
+    switch_ns: int
+    spawn_ns: int
+    recorder_event_ns: int
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Costs by name (`machine.costs.COSTS`), and whose they are."""
+
+    name: str
+    description: str
+    host: dict[str, Any]
+    costs: dict[str, Cost]
+    digest: str
+
+    def value(self, name: str) -> int:
+        """A cost as an integer in its unit. Raises KeyError for a name not in COSTS."""
+        return round(self.costs[name].value)
+
+    def form_costs(self, form: str, recorder: str | None) -> FormCosts:
+        """What the recorded form and its recorder (perf, go, None) added to a recording."""
+        recorded = {"perf": "perf_event_ns", "go": "go_trace_event_ns"}.get(recorder or "")
+        return FormCosts(
+            block_ns=self.value(f"{form}_block_ns"),
+            wake_ns=self.value(f"{form}_wake_ns"),
+            switch_ns=self.value(f"{form}_switch_ns"),
+            spawn_ns=self.value(f"{form}_spawn_ns"),
+            recorder_event_ns=self.value(recorded) if recorded else 0,
+        )
+
+    def meta(self) -> dict[str, Any]:
+        """What a run says of the profile it used."""
+        return {"name": self.name, "digest": self.digest, "host": self.host}
+
+
+def load_profile(name: str = REFERENCE) -> Profile:
+    """The shipped profile `reference`, or one from a TOML file. Raises ProfileError naming the field at fault."""
+    if name == REFERENCE:
+        text = files("tracekit.machine").joinpath("reference.toml").read_text(encoding="utf-8")
+    else:
+        try:
+            text = Path(name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProfileError(
+                f"can't read the profile ({error})", where=name, remedy=f"give a TOML file or '{REFERENCE}'"
+            ) from None
+    return parse_profile(text, where=name)
+
+
+def parse_profile(text: str, *, where: str) -> Profile:
+    """A profile from TOML text. Raises ProfileError naming the field at fault."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ProfileError(f"not TOML ({error})", where=where) from None
+    entries = data.get("costs")
+    if not isinstance(entries, dict):
+        raise ProfileError("no [costs] table", where=where, remedy="start from the shipped reference profile")
+    unknown = sorted(set(entries) - set(COSTS))
+    if unknown:
+        raise ProfileError(f"unknown cost {unknown[0]}", where=where, remedy=f"known: {', '.join(COSTS)}")
+    missing = sorted(set(COSTS) - set(entries))
+    if missing:
+        raise ProfileError(f"cost {missing[0]} is missing", where=where)
+    return Profile(
+        name=str(data.get("name", where)),
+        description=str(data.get("description", "")),
+        host=dict(data.get("host", {})),
+        costs={name: _cost(name, entries[name], where) for name in COSTS},
+        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+    )
+
+
+def _cost(name: str, entry: Any, where: str) -> Cost:
+    if not isinstance(entry, dict) or "value" not in entry or "source" not in entry:
+        raise ProfileError(f"costs.{name} needs value and source", where=where)
+    numbers = [entry.get(key, entry["value"]) for key in ("value", "low", "high")]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 1e12:
+            raise ProfileError(f"costs.{name}: {number!r} is not a number from 0 to 1e12", where=where)
+    unit = COSTS[name].unit
+    if entry.get("unit", unit) != unit:
+        raise ProfileError(f"costs.{name}: unit {entry['unit']!r}, expected {unit!r}", where=where)
+    return Cost(*map(float, numbers), unit=unit, source=str(entry["source"]))
