@@ -1,0 +1,57 @@
+"""Which costs a profile holds: name, unit and meaning, declared once. Calibration, profiles and models read this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CostKind:
+    """What one figure of a profile means."""
+
+    unit: str
+    meaning: str
+
+
+_FORM_COSTS = {
+    "switch_ns": ("ns", "one switch to another task on the same CPU, without the address space"),
+    "block_ns": ("ns", "the way into a wait: the call, the queueing, up to the switch"),
+    "wake_ns": ("ns", "making one waiting task runnable, paid by the waker"),
+    "spawn_ns": ("ns", "creating one task, paid by the creator"),
+    "exit_ns": ("ns", "ending one task, paid by the task"),
+    "lock_ns": ("ns", "one lock or unlock that nobody contends"),
+    "channel_ns": ("ns", "one send or receive that does not block, without copying and waking"),
+    "yield_ns": ("ns", "one yield, without the switch"),
+    "resident_bytes": ("bytes", "physical memory of one task, kernel structures and first stack pages included"),
+    "virtual_bytes": ("bytes", "address space reserved for one task"),
+}
+
+_MACHINE_COSTS = {
+    "address_space_ns": ("ns", "changing the memory mapping at a switch between processes"),
+    "cache_refill_ns": ("ns", "cold caches after a migration to another CPU"),
+    "idle_exit_ns": ("ns", "from a wakeup to the first instruction on a CPU that idled"),
+    "timer_exit_ns": ("ns", "from a timer's expiry to the first instruction on the CPU that idled for it"),
+    "timer_slack_ns": ("ns", "how late a sleeping kernel thread's timer may fire"),
+    "syscall_ns": ("ns", "entering and leaving the kernel once"),
+    "copy_ns_per_kib": ("ns per KiB", "copying one KiB between user memory and a kernel buffer"),
+    "tick_ns": ("ns", "one timer interrupt"),
+    "tick_period_ns": ("ns", "time between two timer interrupts of a busy CPU (1 s / HZ)"),
+    "stack_copy_ns_per_kib": ("ns per KiB", "copying one KiB of a goroutine stack that grows"),
+    "stack_growth_ns": ("ns", "growing a goroutine stack once, without the copying"),
+    "page_fault_ns": ("ns", "first touch of one page"),
+    "steal_ns": ("ns", "looking into one other P's queue"),
+    "thread_handoff_ns": ("ns", "giving a P to another M, without waking its kernel thread"),
+    "go_runtime_resident_bytes": ("bytes", "physical memory of the Go runtime itself"),
+    "go_runtime_virtual_bytes": ("bytes", "address space of the Go runtime itself"),
+    "perf_event_ns": ("ns", "recording one event with perf"),
+    "go_trace_event_ns": ("ns", "recording one event with Go's execution tracer"),
+}
+
+COSTS: dict[str, CostKind] = {
+    **{
+        f"{form}_{name}": CostKind(unit, f"{form}: {meaning}")
+        for form in ("process", "thread", "goroutine")
+        for name, (unit, meaning) in _FORM_COSTS.items()
+    },
+    **{name: CostKind(unit, meaning) for name, (unit, meaning) in _MACHINE_COSTS.items()},
+}
