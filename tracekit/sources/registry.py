@@ -1,0 +1,135 @@
+"""Which formats can be read, and which of them a file is of. By content: a file's name says nothing.
+
+Built-in sources are modules that export `SOURCE`; third parties add theirs by an entry point in the group
+`tracekit.sources`. A source whose module can't be imported is named in the error, not hidden.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from tracekit.errors import SourceError, TracekitError
+from tracekit.sources.base import HEAD_BYTES, ReadOptions, Source
+from tracekit.tables.bundle import Trace
+
+GROUP = "tracekit.sources"
+BUILT_IN = ("tracekit.sources.perf_data", "tracekit.sources.go_trace")
+
+# What people hand over by mistake, by how it begins: said back to them by name.
+_FAMILIAR = {
+    b"\x7fELF": "a program (ELF)",
+    b"\x1f\x8b": "gzip-compressed data; unpack it first",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed data; unpack it first",
+    b"\xfd7zXZ\x00": "xz-compressed data; unpack it first",
+    b"PK\x03\x04": "a zip archive; unpack it first",
+    b"PAR1": "a Parquet file; give the bundle folder that it is in",
+}
+
+
+def sources() -> dict[str, Source]:
+    """Every source by name, the built-in ones first. Raises SourceError for one that can't be loaded."""
+    named: dict[str, Source] = {}
+    for source in _each():
+        if source.name in named:
+            raise SourceError(f"two sources are called {source.name!r}", remedy="uninstall one of the packages")
+        named[source.name] = source
+    return named
+
+
+def identify(path: Path) -> Source:
+    """The source that reads `path`. Raises SourceError for what none reads, naming what was found."""
+    head = _head(path)
+    for source in _each():
+        with _named(source, path):
+            if source.matches(head):
+                return source
+    raise SourceError(
+        f"no recording that tracekit knows; it looks like {_looks_like(head)}",
+        where=str(path),
+        remedy="readable: " + ", or ".join(f"{s.title} ({s.how_to_record})" for s in sources().values()),
+    )
+
+
+def ingest(path: Path | str, options: ReadOptions | None = None) -> Trace:
+    """Read a recording, whatever its format. Raises SourceError."""
+    where = Path(path)
+    source = identify(where)
+    with _named(source, where):
+        return source.read(where, options or ReadOptions())
+
+
+def _each() -> Iterator[Source]:
+    """Loaded one by one, so that a broken third party's does not stop a built-in one."""
+    for module in BUILT_IN:
+        yield _loaded(module, lambda name=module: importlib.import_module(name).SOURCE)
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
+        yield _loaded(f"{entry.name} ({entry.value})", entry.load)
+
+
+@contextmanager
+def _named(source: Source, path: Path) -> Iterator[None]:
+    """Whatever a source trips over, the user learns which source and which file."""
+    try:
+        yield
+    except (TracekitError, MemoryError):
+        raise
+    except OSError as error:
+        raise SourceError(f"can't be read ({error.strerror or error})", where=str(path)) from error
+    except Exception as error:
+        raise SourceError(
+            f"the source {source.name} failed ({_reason(error)})", where=str(path), remedy="please report it"
+        ) from error
+
+
+def _loaded(name: str, load: Callable[[], object]) -> Source:
+    """A source object proven to be one: third parties' code may do anything while it is imported."""
+    try:
+        source = load()
+    except Exception as error:
+        raise SourceError(
+            f"the source {name} can't be loaded ({_reason(error)})", remedy="reinstall or uninstall it"
+        ) from error
+    if not isinstance(source, Source):
+        raise SourceError(f"{name} is no source: it needs name, title, how_to_record, matches and read")
+    return source
+
+
+def _head(path: Path) -> bytes:
+    """The first bytes of a regular file. A pipe or device would block or never end."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise SourceError(
+                "a directory, not a recording", where=str(path), remedy="give a file or a tracekit bundle"
+            )
+        if not stat.S_ISREG(mode):
+            raise SourceError("not a regular file", where=str(path), remedy="save the recording to a file first")
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"can't be read ({reason})", where=str(path)) from None
+    if not head:
+        raise SourceError("the file is empty", where=str(path), remedy="record again, and check the disk has room")
+    return head
+
+
+def _looks_like(head: bytes) -> str:
+    for magic, words in _FAMILIAR.items():
+        if head.startswith(magic):
+            return words
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)  # the head may end within a character
+    except UnicodeDecodeError:
+        return f"binary data beginning with {head[:8].hex(' ')}"
+    return "binary zeros" if not text.strip("\0") else "a text file"
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
