@@ -1,0 +1,94 @@
+"""numba for the whole package: typed decorators, and a compile cache that never serves stale code.
+
+numba's own cache looks at the file of the function it compiles, and not at the files of what that function
+calls. Here every cache folder is named by a digest of all sources that can end up in the compiled code, so
+that an edit anywhere gives a new folder. `NUMBA_DISABLE_JIT=1` runs the same functions as plain Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "1"
+KEPT_FOLDERS = 6  # compiled code of older sources; more would pile up while developing
+
+_PACKAGE = Path(__file__).parent
+
+
+def cache_root() -> Path:
+    """Where compiled code is kept: TRACEKIT_CACHE_DIR, or `tracekit` in the user's cache folder."""
+    chosen = os.environ.get("TRACEKIT_CACHE_DIR")
+    if chosen:
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "tracekit"
+
+
+@cache
+def sources_digest(extra: tuple[Path, ...] = ()) -> str:
+    """A digest of every Python file of the package, of `extra` files, and of what compiles them."""
+    state = hashlib.sha256(f"{numba.__version__} {platform.python_version()} {platform.machine()}".encode())
+    for path in [*sorted(_PACKAGE.rglob("*.py")), *extra]:
+        state.update(path.name.encode())
+        state.update(path.read_bytes())
+    return state.hexdigest()[:16]
+
+
+@cache
+def _cache_folder(extra: tuple[Path, ...]) -> Path:
+    folder = cache_root() / f"numba-{sources_digest(extra)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        _prune(folder.parent)
+    except OSError:  # no home, or a read-only one: compile anew in each process
+        folder = Path(tempfile.mkdtemp(prefix="tracekit-numba-"))
+    return folder
+
+
+def _prune(root: Path) -> None:
+    folders = sorted(root.glob("numba-*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for old in folders[KEPT_FOLDERS:]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def njit(function: F) -> F:
+    """Compile when called from compiled code; not cached by itself (its caller is)."""
+    compiled: F = numba.njit(nogil=True)(function)
+    return compiled
+
+
+def cached_njit(function: F, *, extra: Iterable[Path] = ()) -> F:
+    """Compile on first call, and keep the result on disk for other processes.
+
+    `extra` names source files outside the package (a third party's model) whose code gets compiled in.
+    """
+    if not JIT:
+        return function
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_cache_folder(tuple(sorted(extra))))
+    try:
+        compiled: F = numba.njit(nogil=True, cache=True)(function)
+    finally:
+        numba.config.CACHE_DIR = before
+    return compiled
+
+
+def is_compiled(function: Any) -> bool:
+    """Whether compiled code for a `cached_njit` function is on disk or in memory already."""
+    if not JIT:
+        return True
+    folder = Path(function._cache.cache_path)
+    return bool(function.overloads) or any(folder.glob(f"*{function.py_func.__name__}*.nbi"))
