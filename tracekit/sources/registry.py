@@ -11,6 +11,7 @@ import importlib
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -67,9 +68,13 @@ def ingest(path: Path | str, options: ReadOptions | None = None) -> Trace:
 def _each() -> Iterator[Source]:
     """Loaded one by one, so that a broken third party's does not stop a built-in one."""
     for module in BUILT_IN:
-        yield _loaded(module, lambda name=module: importlib.import_module(name).SOURCE)
+        yield _loaded(module, partial(_built_in, module))
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         yield _loaded(f"{entry.name} ({entry.value})", entry.load)
+
+
+def _built_in(module: str) -> object:
+    return importlib.import_module(module).SOURCE
 
 
 @contextmanager

@@ -162,8 +162,7 @@ def _read_table(path: Path, declared: str, noted: Any) -> pa.Table:
     try:
         if not isinstance(noted, dict) or _digest(path) != noted.get("sha256"):
             raise StoreError(f"damaged bundle: {path.name} is not as it was written", where=str(path), remedy=_AGAIN)
-        words = [c.name for c in TABLES[declared] if c.dtype == "words"]
-        return _as_declared(pq.ParquetFile(path, read_dictionary=words).read(), declared, path)
+        return _as_declared(pq.ParquetFile(path).read(), declared, path)
     except FileNotFoundError:
         raise StoreError(f"damaged bundle: {path.name} is missing", where=str(path.parent), remedy=_AGAIN) from None
     except (OSError, pa.ArrowException) as error:
@@ -192,6 +191,8 @@ def _column(table: pa.Table, column: Column, path: Path) -> pa.Array:
     if column.vocabulary is None:
         return values.combine_chunks()
     names = pa.array(column.vocabulary.names, pa.string())
+    if not pa.types.is_dictionary(values.type):
+        values = values.dictionary_encode()
     if all(chunk.dictionary.equals(names) for chunk in values.chunks):
         return values.combine_chunks()
     plain = values.cast(pa.string()).combine_chunks()
