@@ -1,1 +1,1 @@
-"""Tables become one long metric table."""
+"""Trace and run tables → one long metric table. `catalog` says what each metric is, `measure` fills it in."""
