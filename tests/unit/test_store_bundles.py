@@ -198,3 +198,28 @@ def test_a_missing_folder_and_a_file_are_no_bundles(tmp_path: Path) -> None:
     for name in ("nowhere", "file"):
         with pytest.raises(StoreError, match="not a tracekit bundle"):
             store.load(tmp_path / name)
+
+
+def test_several_bundles_are_saved_all_or_none(trace: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = store.save_all({"thread": trace, "process": trace}, tmp_path / "a.runs")
+    assert list(store.load_all(folder)) == ["process", "thread"]
+    with pytest.raises(StoreError, match="exists already"):
+        store.save_all({"thread": trace}, folder)
+    store.save_all({"thread": trace}, folder, force=True)
+    assert names_in(folder) == {"thread.tracekit"}
+
+    writes = iter([None])
+    monkeypatch.setattr(store, "_write_meta", lambda *_: next(writes))
+    with pytest.raises(StopIteration):
+        store.save_all({"one": trace, "two": trace}, folder, force=True)
+    assert names_in(tmp_path) == {"a.runs"}
+    assert names_in(folder) == {"thread.tracekit"}
+
+
+def test_a_folder_with_other_things_is_no_collection(trace: Trace, tmp_path: Path) -> None:
+    folder = store.save_all({"thread": trace}, tmp_path / "a.runs")
+    (folder / "notes.txt").touch()
+    with pytest.raises(StoreError, match="not a folder of tracekit bundles"):
+        store.load_all(folder)
+    with pytest.raises(StoreError, match="no tracekit bundle"):
+        store.save_all({"thread": trace}, folder, force=True)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,21 +33,50 @@ def is_bundle(folder: Path) -> bool:
     return (folder / META_FILE).is_file()
 
 
+def is_collection(folder: Path) -> bool:
+    """Whether a folder holds bundles and nothing else: what `save_all` writes."""
+    entries = list(folder.iterdir()) if folder.is_dir() else []
+    return bool(entries) and all(entry.suffix == SUFFIX and is_bundle(entry) for entry in entries)
+
+
 def save(bundle: Bundle, folder: Path | str, *, force: bool = False) -> Path:
     """Write a bundle to `folder` whole or not at all, and give the folder back.
 
-    Raises StoreError when the folder exists (`force` replaces a bundle, never anything else) or can't be written.
+    Raises StoreError when the folder exists (`force` replaces bundles, never anything else) or can't be written.
     """
-    final = Path(folder)
-    _refuse_overwrite(final, force)
-    try:
-        with _aside(final) as partial:
-            tables = {name: _write_table(table, partial / f"{name}.parquet") for name, table in bundle.tables.items()}
-            _write_meta(bundle, tables, partial / META_FILE)
-            _publish(partial, final)
-    except OSError as error:
-        raise StoreError(f"can't write the bundle ({_reason(error)})", where=str(final)) from None
-    return final
+    with _whole(Path(folder), force) as partial:
+        _write(bundle, partial)
+    return Path(folder)
+
+
+def save_all(bundles: Mapping[str, Bundle], folder: Path | str, *, force: bool = False) -> Path:
+    """Write several bundles as `folder/NAME.tracekit`, all or none. Raises StoreError as `save` does."""
+    with _whole(Path(folder), force) as partial:
+        for name, bundle in bundles.items():
+            inside = partial / f"{name}{SUFFIX}"
+            inside.mkdir()
+            _write(bundle, inside)
+    return Path(folder)
+
+
+def load_all(folder: Path | str) -> dict[str, Bundle]:
+    """The bundles of a folder that `save_all` wrote, by name. Raises StoreError as `load` does."""
+    where = Path(folder)
+    if not is_collection(where):
+        raise StoreError("not a folder of tracekit bundles", where=str(where), remedy="make one with `tracekit replay`")
+    return {path.name.removesuffix(SUFFIX): load(path) for path in sorted(where.iterdir())}
+
+
+def refuse_overwrite(final: Path, *, force: bool = False) -> None:
+    """Raise StoreError when `final` exists and may not be replaced: to ask before long work."""
+    if not os.path.lexists(final):
+        return
+    if not (is_bundle(final) or is_collection(final)):
+        raise StoreError("exists and is no tracekit bundle", where=str(final), remedy="choose another name with -o")
+    if not force:
+        raise StoreError(
+            "exists already", where=str(final), remedy="choose another name with -o, or --force to replace it"
+        )
 
 
 def load(folder: Path | str) -> Bundle:
@@ -95,28 +124,26 @@ def _check_header(header: Any, path: Path) -> None:
         raise StoreError(f"damaged bundle: {META_FILE} is not as tracekit writes it", where=str(path), remedy=_AGAIN)
 
 
-def _refuse_overwrite(final: Path, force: bool) -> None:
-    if not os.path.lexists(final):
-        return
-    if not is_bundle(final):
-        raise StoreError("exists and is no tracekit bundle", where=str(final), remedy="choose another name with -o")
-    if not force:
-        raise StoreError(
-            "exists already", where=str(final), remedy="choose another name with -o, or --force to replace it"
-        )
-
-
 @contextmanager
-def _aside(final: Path) -> Iterator[Path]:
-    """A fresh folder beside `final` that is gone afterwards unless it was renamed; Ctrl-C included."""
-    final.parent.mkdir(parents=True, exist_ok=True)
+def _whole(final: Path, force: bool) -> Iterator[Path]:
+    """A fresh folder beside `final` that takes its name if all goes well, and is gone otherwise; Ctrl-C included."""
+    refuse_overwrite(final, force=force)
     partial = final.parent / f".{final.name}.partial-{os.getpid()}"
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)  # left by a killed process of the same id
         partial.mkdir()
         yield partial
+        _publish(partial, final)
+    except OSError as error:
+        raise StoreError(f"can't write the bundle ({_reason(error)})", where=str(final)) from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _write(bundle: Bundle, folder: Path) -> None:
+    tables = {name: _write_table(table, folder / f"{name}.parquet") for name, table in bundle.tables.items()}
+    _write_meta(bundle, tables, folder / META_FILE)
 
 
 def _publish(partial: Path, final: Path) -> None:
