@@ -24,6 +24,7 @@ PROGRAM_META: dict[str, str] = {
     "coverage": "0 to 1: share of blocked time that recorded dependencies explain; null when synthetic",
     "removed_ns": "dict by kind: recorded cost taken out of compute",
     "policies": "as in a trace",
+    "objects": "list of dicts (kind, capacity, name, count): objects in id order, equal neighbours as one",
     "tool_version": "the tracekit that made it",
 }
 RUN_META: dict[str, str] = {
