@@ -1,0 +1,109 @@
+"""tracekit from Python: the loop of the command line as functions.
+
+    import tracekit
+
+    trace = tracekit.ingest("perf.data")
+    program = tracekit.extract(trace)
+    runs = tracekit.replay(program, ["process", "thread", "goroutine"], cpus=2)
+    tracekit.write_report(runs, "report.html", trace=trace, program=program)
+
+Every function raises a `tracekit.errors.TracekitError` whose text says what, where, and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tracekit.engine.recorded import recorded_run
+from tracekit.engine.replay import replay as replay_under
+from tracekit.errors import UsageError
+from tracekit.machine.profile import REFERENCE, load_profile
+from tracekit.metrics.compare import compare
+from tracekit.metrics.measure import measure
+from tracekit.program.catalog import scenario_program
+from tracekit.program.extract import extract as extract_program
+from tracekit.program.synthesize import synthesize
+from tracekit.program.workload import load_workload
+from tracekit.report import write_report as write_page
+from tracekit.sources.base import Progress, ReadOptions, no_progress
+from tracekit.sources.registry import ingest as read_recording
+from tracekit.tables.bundle import Program, Run, Trace
+from tracekit.tables.store import load, save
+from tracekit.vocabulary import FORMS
+
+__all__ = ["compare", "extract", "ingest", "load", "measure", "replay", "save", "synth", "write_report"]
+
+RECORDED = "recorded"
+DEFAULT_CPUS = 2  # for a program that was never recorded: as many as the reference profile's machine has
+
+
+def ingest(path: Path | str, *, wakeup: str = "waking", progress: Progress = no_progress) -> Trace:
+    """Read a recording of any known format. `wakeup` (waking or wakeup) is the event that makes a task runnable."""
+    return read_recording(path, ReadOptions(wakeup=wakeup, progress=progress))
+
+
+def synth(
+    workload: Path | str, *, seed: int | None = None, parameters: Mapping[str, int | str] | None = None
+) -> Program:
+    """The program of a workload file, or of the built-in scenario of that name."""
+    if isinstance(workload, Path) or workload.endswith(".toml") or Path(workload).is_file():
+        return synthesize(load_workload(workload), seed=seed, overrides=parameters)
+    return scenario_program(workload, seed, parameters)
+
+
+def extract(
+    trace: Trace, *, process: str | int | None = None, arrivals: str = "closed", profile: str = REFERENCE
+) -> Program:
+    """What the tasks of a trace wanted to do. `process` restricts it; `arrivals` are closed or open.
+
+    The profile says what the recorded form and its recorder added, which is taken out.
+    """
+    costs = load_profile(profile).form_costs(str(trace.meta["form"]), None)
+    return extract_program(trace, costs=costs, process=process, arrivals=arrivals)
+
+
+def replay(
+    work: Trace | Program,
+    models: Sequence[str] = FORMS,
+    *,
+    cpus: int | None = None,
+    profile: str = REFERENCE,
+    seed: int = 0,
+    kernel: str | None = None,
+    parameters: Mapping[str, str] | None = None,
+    progress: Progress = no_progress,
+) -> list[Run]:
+    """Replay a program, or a trace by way of its program, under each model; the runs in the same order.
+
+    `cpus` is as many as the recording had by default. The model `recorded` needs a trace.
+    """
+    costs = load_profile(profile)
+    program = extract(work, profile=profile) if isinstance(work, Trace) and set(models) - {RECORDED} else work
+    cpus = cpus or work.meta.get("cpus") or DEFAULT_CPUS
+    runs = []
+    for model in models:
+        if model == RECORDED:
+            runs.append(_recorded(work))
+            continue
+        runs.append(replay_under(program, model, cpus=cpus, profile=costs, seed=seed, kernel=kernel,
+                                 parameters=parameters, progress=progress))  # fmt: skip
+    return runs
+
+
+def write_report(
+    runs: Sequence[Run],
+    path: Path | str,
+    *,
+    trace: Trace | None = None,
+    program: Program | None = None,
+    title: str | None = None,
+) -> Path:
+    """Write one self-contained HTML page about the runs."""
+    return write_page(runs, trace=trace, program=program, title=title, path=Path(path))
+
+
+def _recorded(work: Trace | Program) -> Run:
+    if not isinstance(work, Trace):
+        raise UsageError("the model recorded needs a recording", remedy="give the recording or its trace bundle")
+    return recorded_run(work)

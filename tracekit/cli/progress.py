@@ -1,0 +1,52 @@
+"""Progress on a terminal, one line that overwrites itself; silent anywhere else."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_EVERY_S = 0.1  # a terminal can't show more, and printing costs time
+
+
+class ProgressLine:
+    """`line(done, total)` shows a share of the work under its label; `say` replaces the label."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._shown = sys.stderr.isatty()
+        self._next = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show how far the work is, at most every tenth of a second."""
+        now = time.monotonic()
+        if self._shown and now >= self._next:
+            self._next = now + _EVERY_S
+            self._print(f"{self.label} {100 * done // max(total, 1)} %")
+
+    def say(self, label: str) -> None:
+        """Begin another part of the work."""
+        self.label, self._next = label, 0.0
+        if self._shown:
+            self._print(label)
+
+    def clear(self) -> None:
+        """Leave the line empty for what comes next."""
+        if self._shown:
+            self._print("")
+
+    def _print(self, text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}")
+        sys.stderr.flush()
+
+
+@contextmanager
+def progress(label: str) -> Iterator[ProgressLine]:
+    """A progress line that is gone afterwards, however the work ends."""
+    line = ProgressLine(label)
+    line.say(label)
+    try:
+        yield line
+    finally:
+        line.clear()
