@@ -1,0 +1,121 @@
+"""Ranges of the collector and of a stopped world. Rules from Go's `src/internal/trace/order.go`.
+
+Ranges order nothing but the mark phases, so one that begins twice or was never seen to begin does no harm here:
+it is kept as far as it is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.sources.go_trace import codes
+from tracekit.sources.go_trace.compiled import part
+from tracekit.sources.go_trace.emit import begin_gc_mark, begin_mark, end_mark, stamp
+from tracekit.sources.go_trace.faults import BAD_P, DONE, G_LATE, GC_CHANGED, WAIT
+from tracekit.sources.go_trace.goroutines import lacks_context
+from tracekit.sources.go_trace.processors import p_in_range
+from tracekit.sources.go_trace.state import (
+    GC_ASSIST,
+    GC_OFF,
+    GC_ON,
+    GC_SWEEP,
+    GC_UNDETERMINED,
+    NONE,
+    STW,
+    State,
+    find,
+)
+
+
+@part
+def _mark_phase(s: State, c: Any) -> int:
+    """Begin, end, or go on with the mark phase; ordered by its own sequence number, for the threads differ."""
+    t = s.totals[0]
+    first = t.gc_state == GC_UNDETERMINED and c.type != codes.GC_END
+    if not first and c.a0 != t.gc_seq + 1:
+        return WAIT
+    if not first:
+        expected = GC_OFF if c.type == codes.GC_BEGIN else GC_ON
+        if t.gc_state != expected:
+            return GC_CHANGED
+        lacks = lacks_context(s, c, True)
+        if lacks != DONE:
+            return lacks
+    at = stamp(s, c.time)
+    t.gc_seq = c.a0
+    if c.type == codes.GC_END:
+        t.gc_state = GC_OFF
+        end_mark(s, t.gc_mark, at)
+        t.gc_mark = NONE
+    else:
+        t.gc_state = GC_ON
+        if t.gc_mark == NONE:
+            begin_gc_mark(s, at)
+    return DONE
+
+
+@part
+def _sweep(s: State, c: Any) -> int:
+    if c.type == codes.GC_SWEEP_ACTIVE:
+        if not p_in_range(c.a0):
+            return BAD_P
+        p = s.ps[c.a0]
+        if p.sweep == NONE:
+            p.sweep = begin_mark(s, GC_SWEEP, stamp(s, c.time), c.a0, 0)
+        else:
+            stamp(s, c.time)
+        return DONE
+    lacks = lacks_context(s, c, False)
+    if lacks != DONE:
+        return lacks
+    at, id_here = stamp(s, c.time), s.ms[c.m].p
+    p = s.ps[id_here]
+    if c.type == codes.GC_SWEEP_BEGIN:
+        p.sweep = begin_mark(s, GC_SWEEP, at, id_here, 0)
+    else:
+        end_mark(s, p.sweep, at)
+        p.sweep = NONE
+    return DONE
+
+
+@part
+def _assist_active(s: State, c: Any) -> int:
+    g = find(s.goroutine_slots, c.a0)
+    if g == NONE:
+        return G_LATE
+    at = stamp(s, c.time)
+    if s.goroutines[g].assist == NONE:
+        s.goroutines[g].assist = begin_mark(s, GC_ASSIST, at, g, 0)
+    return DONE
+
+
+@part
+def _of_goroutine(s: State, c: Any) -> int:
+    lacks = lacks_context(s, c, True)
+    if lacks != DONE:
+        return lacks
+    at, here = stamp(s, c.time), s.ms[c.m].goroutine
+    g = s.goroutines[here]
+    if c.type == codes.STW_BEGIN:
+        g.stw = begin_mark(s, STW, at, here, c.a0)
+    elif c.type == codes.STW_END:
+        end_mark(s, g.stw, at)
+        g.stw = NONE
+    elif c.type == codes.GC_ASSIST_BEGIN:
+        g.assist = begin_mark(s, GC_ASSIST, at, here, 0)
+    else:
+        end_mark(s, g.assist, at)
+        g.assist = NONE
+    return DONE
+
+
+@part
+def collector_event(s: State, c: Any) -> int:
+    """Any event of the collector or of a stopped world."""
+    if c.type in (codes.GC_BEGIN, codes.GC_ACTIVE, codes.GC_END):
+        return _mark_phase(s, c)
+    if c.type in (codes.GC_SWEEP_BEGIN, codes.GC_SWEEP_ACTIVE, codes.GC_SWEEP_END):
+        return _sweep(s, c)
+    if c.type == codes.GC_ASSIST_ACTIVE:
+        return _assist_active(s, c)
+    return _of_goroutine(s, c)

@@ -1,0 +1,206 @@
+"""Goroutine events: when each may come next, and what it does. Rules from Go's `src/internal/trace/order.go`.
+
+A handler returns DONE, WAIT (an event of another thread must come first), or a fault.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.sources.go_trace.codes import GO_CREATE_BLOCKED, GO_DESTROY, GO_STOP, GO_SWITCH
+from tracekit.sources.go_trace.compiled import part
+from tracekit.sources.go_trace.dictionary import Dictionary, block_reason, stop_reason
+from tracekit.sources.go_trace.emit import change, stamp, wake
+from tracekit.sources.go_trace.faults import (
+    DONE,
+    G_EXISTS,
+    G_NOT_RUNNING,
+    HAS_GOROUTINE,
+    NO_GOROUTINE,
+    NO_P,
+    NO_THREAD_FOR_EVENT,
+    WAIT,
+)
+from tracekit.sources.go_trace.state import (
+    ABSENT,
+    NONE,
+    RUNNABLE,
+    RUNNING,
+    SYSCALL,
+    WAITING,
+    State,
+    add_goroutine,
+    find,
+)
+from tracekit.vocabulary import REASONS
+
+_SPAWN, _WAKEUP, _COROUTINE = REASONS["spawn"], REASONS["wakeup"], REASONS["coroutine"]
+
+
+@part
+def lacks_context(s: State, c: Any, goroutine: bool) -> int:
+    """DONE if the event's thread has a P, and a goroutine where wanted; else what it lacks."""
+    if c.m == 0:
+        return NO_THREAD_FOR_EVENT
+    if s.ms[c.m].p == NONE:
+        return NO_P
+    if goroutine and s.ms[c.m].goroutine == NONE:
+        return NO_GOROUTINE
+    return DONE
+
+
+@part
+def running_here(s: State, c: Any) -> int:
+    """DONE if the event's thread has a P and is running a goroutine's code; else what is wrong."""
+    lacks = lacks_context(s, c, True)
+    if lacks == DONE and s.goroutines[s.ms[c.m].goroutine].status != RUNNING:
+        return G_NOT_RUNNING
+    return lacks
+
+
+@part
+def succeeds(s: State, goroutine: int, seq: int) -> bool:
+    """Whether `seq` is the goroutine's next sequence number in this generation."""
+    g = s.goroutines[goroutine]
+    return g.seq_generation == s.totals[0].generation and seq == g.seq + 1
+
+
+@part
+def _name_by(s: State, goroutine: int, stack: int) -> None:
+    """Remember the first stack of a goroutine: its outermost function is what the goroutine runs."""
+    if s.goroutines[goroutine].naming_stack == 0 and stack > 0:
+        s.goroutines[goroutine].naming_stack = stack
+
+
+@part
+def _waker(s: State, c: Any) -> int:
+    g = s.ms[c.m].goroutine
+    if g != NONE and s.goroutines[g].status == RUNNING:
+        return g
+    return NONE
+
+
+@part
+def go_create(s: State, c: Any) -> int:
+    """A goroutine is created on a P, by a running goroutine or by the runtime."""
+    lacks = lacks_context(s, c, False)
+    if lacks != DONE:
+        return lacks
+    creator = s.ms[c.m].goroutine
+    if creator != NONE and s.goroutines[creator].status != RUNNING:
+        return G_NOT_RUNNING
+    known = find(s.goroutine_slots, c.a0)
+    if known != NONE and s.goroutines[known].status != ABSENT:
+        return G_EXISTS
+    at = stamp(s, c.time)
+    new = add_goroutine(s, c.a0, ABSENT, at)
+    s.goroutines[new].parent = creator
+    _name_by(s, new, c.a1)
+    if c.type == GO_CREATE_BLOCKED:
+        change(s, new, WAITING, at, _COROUTINE, 0)
+    else:
+        change(s, new, RUNNABLE, at, _SPAWN, 0)
+        wake(s, at, creator, new, s.ms[c.m].p, _SPAWN)
+    return DONE
+
+
+@part
+def go_start(s: State, c: Any) -> int:
+    """A runnable goroutine starts to run, once its events before have been seen."""
+    g = find(s.goroutine_slots, c.a0)
+    if g == NONE or s.goroutines[g].status != RUNNABLE or not succeeds(s, g, c.a1):
+        return WAIT
+    lacks = lacks_context(s, c, False)
+    if lacks != DONE:
+        return lacks
+    if s.ms[c.m].goroutine != NONE:
+        return HAS_GOROUTINE
+    s.goroutines[g].seq = c.a1
+    s.ms[c.m].goroutine = g
+    change(s, g, RUNNING, stamp(s, c.time), NONE, c.m)
+    return DONE
+
+
+@part
+def go_stop(s: State, c: Any, d: Dictionary) -> int:
+    """The running goroutine ends, yields or blocks. Always possible: it is bound to its thread."""
+    lacks = running_here(s, c)
+    if lacks != DONE:
+        return lacks
+    g = s.ms[c.m].goroutine
+    at = stamp(s, c.time)
+    s.ms[c.m].goroutine = NONE
+    if c.type == GO_DESTROY:
+        change(s, g, ABSENT, at, NONE, 0)
+        return DONE
+    _name_by(s, g, c.a1)
+    if c.type == GO_STOP:
+        change(s, g, RUNNABLE, at, stop_reason(d, c.a0), 0)
+    else:
+        change(s, g, WAITING, at, block_reason(d, c.a0, c.a1), 0)
+    return DONE
+
+
+@part
+def go_unblock(s: State, c: Any) -> int:
+    """A blocked goroutine becomes runnable. Anything can do this, with or without a P or a goroutine."""
+    g = find(s.goroutine_slots, c.a0)
+    if g == NONE or s.goroutines[g].status != WAITING or not succeeds(s, g, c.a1):
+        return WAIT
+    s.goroutines[g].seq = c.a1
+    at = stamp(s, c.time)
+    waited_for = s.goroutines[g].reason
+    change(s, g, RUNNABLE, at, _WAKEUP, 0)
+    wake(s, at, _waker(s, c), g, s.ms[c.m].p, waited_for)
+    return DONE
+
+
+@part
+def go_switch(s: State, c: Any) -> int:
+    """A coroutine switch: the next goroutine is unblocked, this one blocks or ends, the next one starts.
+
+    Three events, each a nanosecond after the other, as Go's reader gives them.
+    """
+    lacks = running_here(s, c)
+    if lacks != DONE:
+        return lacks
+    after = find(s.goroutine_slots, c.a0)
+    if after == NONE or s.goroutines[after].status != WAITING or not succeeds(s, after, c.a1):
+        return WAIT
+    current = s.ms[c.m].goroutine
+    at = stamp(s, c.time)
+    waited_for = s.goroutines[after].reason
+    change(s, after, RUNNABLE, at, _WAKEUP, 0)
+    wake(s, at, current, after, s.ms[c.m].p, waited_for)
+    change(s, current, WAITING if c.type == GO_SWITCH else ABSENT, stamp(s, c.time), _COROUTINE, 0)
+    s.goroutines[after].seq = c.a1
+    s.ms[c.m].goroutine = after
+    change(s, after, RUNNING, stamp(s, c.time), NONE, c.m)
+    s.totals[0].events -= 2  # one event on the wire
+    return DONE
+
+
+@part
+def name_running(s: State, c: Any, stack: int) -> None:
+    """Let the stack of an event that the running goroutine makes name it."""
+    _name_by(s, s.ms[c.m].goroutine, stack)
+
+
+@part
+def name_of_status(s: State, goroutine: int, stack: int) -> None:
+    """Let the stack of a status event name its goroutine."""
+    _name_by(s, goroutine, stack)
+
+
+@part
+def bind_goroutine(s: State, m: int, goroutine: int) -> bool:
+    """Put a goroutine on a thread. False if either is taken: that would be one in two places."""
+    holder = s.goroutines[goroutine].m
+    if holder > 0 and holder != m and s.ms[holder].goroutine == goroutine:
+        return False
+    there = s.ms[m].goroutine
+    if there not in (NONE, goroutine) and s.goroutines[there].status in (RUNNING, SYSCALL):
+        return False
+    if m > 0:
+        s.ms[m].goroutine = goroutine
+    return True

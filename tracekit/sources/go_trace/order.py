@@ -1,0 +1,206 @@
+"""Merging all threads' events into one order: the earliest event that its sequence numbers allow comes next.
+
+Timestamps alone don't order a Go trace: threads read their clocks before they take effect. Certain events carry
+sequence numbers, and each waits until the one before it has been seen. Rules from Go's `src/internal/trace`
+(order.go, reader.go).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.sources.go_trace import codes
+from tracekit.sources.go_trace.collector import collector_event
+from tracekit.sources.go_trace.compiled import kernel, part
+from tracekit.sources.go_trace.cursors import EXHAUSTED, next_event, remove, sift_up, sort, update
+from tracekit.sources.go_trace.dictionary import Dictionary
+from tracekit.sources.go_trace.emit import stamp
+from tracekit.sources.go_trace.faults import DONE, NO_THREAD_FOR_EVENT, STUCK, WAIT
+from tracekit.sources.go_trace.goroutines import (
+    go_create,
+    go_start,
+    go_stop,
+    go_switch,
+    go_unblock,
+    lacks_context,
+)
+from tracekit.sources.go_trace.processors import proc_start, proc_status, proc_steal, proc_stop
+from tracekit.sources.go_trace.state import State, find_or_add_m
+from tracekit.sources.go_trace.syscalls import (
+    create_in_syscall,
+    destroy_in_syscall,
+    go_status,
+    syscall_begin,
+    syscall_end,
+    syscall_end_blocked,
+)
+
+MORE = 3  # the kernel wants room: grow the state and call again
+ROWS_A_STEP = 4  # at most this many records in any one array come from one event
+
+
+@part
+def _advance_p(s: State, c: Any) -> int:
+    if c.type == codes.PROC_START:
+        return proc_start(s, c)
+    if c.type == codes.PROC_STOP:
+        return proc_stop(s, c)
+    if c.type == codes.PROC_STEAL:
+        return proc_steal(s, c)
+    return proc_status(s, c)
+
+
+@part
+def _advance_syscall(s: State, c: Any) -> int:
+    if c.type == codes.GO_SYSCALL_BEGIN:
+        return syscall_begin(s, c)
+    if c.type == codes.GO_SYSCALL_END:
+        return syscall_end(s, c)
+    if c.type == codes.GO_SYSCALL_END_BLOCKED:
+        return syscall_end_blocked(s, c)
+    if c.type == codes.GO_CREATE_SYSCALL:
+        return create_in_syscall(s, c)
+    if c.type == codes.GO_DESTROY_SYSCALL:
+        return destroy_in_syscall(s, c)
+    return go_status(s, c)
+
+
+@part
+def _advance_other(s: State, c: Any) -> int:
+    """Events that change no state here; what they need is checked all the same."""
+    if c.type >= codes.FIRST_EXPERIMENTAL:
+        allowed = DONE if c.m > 0 else NO_THREAD_FOR_EVENT
+    else:
+        allowed = lacks_context(s, c, c.type not in (codes.HEAP_ALLOC, codes.HEAP_GOAL))
+    if allowed == DONE:
+        stamp(s, c.time)
+    return allowed
+
+
+@part
+def _advance(s: State, c: Any, d: Dictionary) -> int:
+    """Apply the cursor's event if it may come next: DONE, WAIT or a fault."""
+    s.ms[c.m].seen = 1
+    kind = c.type
+    if kind == codes.GO_START:
+        return go_start(s, c)
+    if kind in (codes.GO_BLOCK, codes.GO_STOP, codes.GO_DESTROY):
+        return go_stop(s, c, d)
+    if kind == codes.GO_UNBLOCK:
+        return go_unblock(s, c)
+    if kind in (codes.GO_CREATE, codes.GO_CREATE_BLOCKED):
+        return go_create(s, c)
+    if kind in (codes.GO_SWITCH, codes.GO_SWITCH_DESTROY):
+        return go_switch(s, c)
+    if codes.PROC_START <= kind <= codes.PROC_STATUS:
+        return _advance_p(s, c)
+    if codes.GO_CREATE_SYSCALL <= kind <= codes.GO_STATUS or kind == codes.GO_STATUS_STACK:
+        return _advance_syscall(s, c)
+    if codes.STW_BEGIN <= kind <= codes.GC_ASSIST_END:
+        return collector_event(s, c)
+    return _advance_other(s, c)
+
+
+@kernel
+def install(
+    s: State, data: Any, batches: Any, threads: Any, arguments: Any, ns_per_unit: float, cursors: Any, heap: Any
+) -> int:
+    """Open a cursor for each thread: rows (thread id, first batch, last batch). Returns DONE or a fault."""
+    size = 0
+    for index in range(len(threads)):
+        c = cursors[index]
+        c.m = 0 if threads[index, 0] == -1 else find_or_add_m(s, threads[index, 0])
+        c.batch, c.last_batch, c.offset, c.limit = threads[index, 1], threads[index, 2], 0, 0
+        outcome = next_event(data, batches, arguments, ns_per_unit, c)
+        if outcome == EXHAUSTED:
+            continue
+        if outcome != DONE:
+            s.totals[0].error_at = c.at
+            return outcome
+        heap[size] = index
+        size += 1
+        sift_up(heap, cursors, size - 1)
+    s.totals[0].heap = size
+    s.totals[0].sample = 0
+    return DONE
+
+
+@part
+def _try(
+    s: State,
+    data: Any,
+    batches: Any,
+    arguments: Any,
+    ns_per_unit: float,
+    cursors: Any,
+    heap: Any,
+    d: Dictionary,
+    at: int,
+) -> int:
+    """Let the cursor at heap[at] advance, and decode its next event."""
+    c = cursors[heap[at]]
+    s.totals[0].error_at = c.at
+    outcome = _advance(s, c, d)
+    if outcome != DONE:
+        return outcome
+    outcome = next_event(data, batches, arguments, ns_per_unit, c)
+    if outcome == DONE:
+        update(heap, s.totals[0].heap, cursors, at)
+    elif outcome == EXHAUSTED:
+        remove(heap, s.totals[0].heap, cursors, at)
+        s.totals[0].heap -= 1
+        outcome = DONE
+    else:
+        s.totals[0].error_at = c.at
+    return outcome
+
+
+@part
+def _room(s: State) -> int:
+    """How many events can be taken before an array is full."""
+    t = s.totals[0]
+    free = min(len(s.rows) - t.rows, len(s.wakeups) - t.wakeups, len(s.marks) - t.marks)
+    free = min(free, len(s.goroutines) - t.goroutines, len(s.ms) - t.ms)
+    if t.record != 0:
+        free = min(free, len(s.moves) - t.moves)
+    return free // ROWS_A_STEP
+
+
+@kernel
+def run(
+    s: State,
+    data: Any,
+    batches: Any,
+    arguments: Any,
+    ns_per_unit: float,
+    cursors: Any,
+    heap: Any,
+    samples: Any,
+    d: Dictionary,
+) -> int:
+    """Take events until the generation is done (DONE), room is short (MORE), or something is wrong (a fault).
+
+    CPU samples (ns, sorted) are no events here, but count where times are made to increase.
+    """
+    t = s.totals[0]
+    for _ in range(_room(s)):
+        if t.sample < len(samples) and (t.heap == 0 or samples[t.sample] < cursors[heap[0]].time):
+            stamp(s, samples[t.sample])
+            t.sample += 1
+            continue
+        if t.heap == 0:
+            return DONE
+        at = 0
+        while True:
+            outcome = _try(s, data, batches, arguments, ns_per_unit, cursors, heap, d, at)
+            if outcome != WAIT:
+                break
+            if at == 0:
+                sort(heap, t.heap, cursors)
+            at += 1
+            if at >= t.heap:
+                t.error_at = cursors[heap[0]].at
+                return STUCK
+        if outcome != DONE:
+            return outcome
+    return MORE
