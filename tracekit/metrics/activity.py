@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -16,9 +17,9 @@ NS_PER_S = 1_000_000_000
 class Activity:
     """What metrics and figures ask of a bundle.
 
-    `tasks`: task_id, name, end_ns of the tasks that count. `steps`: their intervals in order of task and time,
+    `tasks`: task_id, end_ns of the tasks that count. `steps`: their intervals in order of task and time,
     with `previous_*` and `next_*` of the same task (null at either end). `busy`: RUNNING intervals of all
-    tasks, kernel ones included (cpu, start_ns, end_ns).
+    tasks, kernel ones included (task_id, cpu, start_ns, end_ns).
     """
 
     bundle: Trace | Run
@@ -26,7 +27,7 @@ class Activity:
     steps: pl.DataFrame
     busy: pl.DataFrame
 
-    @property
+    @cached_property
     def running(self) -> pl.DataFrame:
         """The steps on a CPU."""
         return self.steps.filter(pl.col("state") == "RUNNING")
@@ -43,11 +44,11 @@ class Activity:
 
 def activity(bundle: Trace | Run, tasks: Collection[int] | None = None) -> Activity:
     """Select the tasks (default: all that are not of kind kernel) and line up their intervals."""
-    chosen = bundle.frame("tasks").select("task_id", "name", "kind", "end_ns")
+    chosen = bundle.frame("tasks").select("task_id", "kind", "end_ns")
     chosen = chosen.filter(pl.col("kind").is_null() | (pl.col("kind") != "kernel") if tasks is None else
                            pl.col("task_id").is_in(list(tasks)))  # fmt: skip
     intervals = bundle.frame("intervals").select("task_id", "cpu", "state", "start_ns", "end_ns", "reason")
-    busy = intervals.filter(pl.col("state") == "RUNNING").select("cpu", "start_ns", "end_ns")
+    busy = intervals.filter(pl.col("state") == "RUNNING").select("task_id", "cpu", "start_ns", "end_ns")
     own = intervals.join(chosen.select("task_id"), on="task_id", how="semi")
     return Activity(bundle, chosen.drop("kind"), _lined_up(own), busy)
 

@@ -72,7 +72,7 @@ _METRICS = (
            "a task left its CPU to block or because it ended; for goroutines, mostly without the kernel"),
     Metric("task_switches_involuntary", "task switches, involuntary", "count", "lower", "switching",
            "a task left its CPU although it could run on: preempted, or it yielded"),
-    Metric("migrations", "migrations", "count", "lower", "switching",
+    Metric("migrations", "migrations", "count", "neither", "switching",
            "a task runs on another CPU than the last time it ran", key=_SHOWN),
     Metric("steals", "steals", "count", "neither", "switching", "a CPU or P took work from another's queue", key=_SHOWN),
     Metric("handoffs", "handoffs", "count", "neither", "switching",

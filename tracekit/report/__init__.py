@@ -1,1 +1,5 @@
-"""Metric and interval tables become one HTML page: a data step and a draw step per figure."""
+"""Metric and interval tables → one self-contained HTML page."""
+
+from tracekit.report.page import render, write_report
+
+__all__ = ["render", "write_report"]

@@ -1,0 +1,34 @@
+"""The report's parts, in the order of the page. To add one, write a file with a `FIGURE` and name it here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.report.figures import (
+    comparison,
+    header,
+    holes,
+    memory,
+    outcome,
+    overhead,
+    throughput,
+    timeline,
+    trust,
+    verdict,
+    wakeup_latency,
+)
+from tracekit.report.figures.base import Figure
+
+FIGURES: tuple[Figure[Any], ...] = (
+    verdict.FIGURE,
+    header.FIGURE,
+    comparison.FIGURE,
+    throughput.FIGURE,
+    overhead.FIGURE,
+    wakeup_latency.FIGURE,
+    timeline.FIGURE,
+    memory.FIGURE,
+    trust.FIGURE,
+    outcome.FIGURE,
+    holes.FIGURE,
+)

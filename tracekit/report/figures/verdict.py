@@ -1,0 +1,145 @@
+"""The verdict: which form is best for this program, by how much, why, and what it trades for that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from tracekit.report.figures.base import Drawing, Figure
+from tracekit.report.markup import text
+from tracekit.report.view import Subject, View
+from tracekit.report.wording import listed, percent, plural
+from tracekit.units import format_bytes, format_duration
+from tracekit.vocabulary import OVERHEADS
+
+MARGIN = 0.05  # without a recording to compare with: what a second batch of the same measurement moves by, and more
+LEAST_MARGIN = 0.01  # a good self-replay does not make the models exact
+
+Verdict = dict[str, Any]
+
+
+def compute(view: View) -> Verdict:
+    """`sentence`, and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`."""
+    margin, source = _margin(view)
+    ranked = sorted(
+        (s for s in view.runs if s.competes and s.completed and s.value("makespan")),
+        key=lambda s: (s.value("makespan"), s.label),
+    )
+    stuck = [s for s in view.runs if s.competes and not s.completed]
+    best = [s for s in ranked if _makespan(s) <= _makespan(ranked[0]) * (1 + margin)]
+    driver = _driver(ranked)
+    clauses = [_finish(ranked, best, margin), _why(driver), *_trades(ranked), *map(_stuck, stuck)]
+    sentence = "; ".join(clause for clause in clauses if clause)
+    return {
+        "sentence": f"{sentence[:1].upper()}{sentence[1:]}.",
+        "best": [s.label for s in best],
+        "makespans_ns": {s.label: _makespan(s) for s in ranked},
+        "margin": margin,
+        "margin_source": source,
+        "driver": driver,
+    }
+
+
+def _margin(view: View) -> tuple[float, str]:
+    own_form = view.own_form()
+    if own_form is None:
+        return MARGIN, "a stated 5 %: no recording to compare a replay with"
+    subject, errors = own_form
+    makespan = errors.filter(pl.col("metric") == "makespan")["error"]
+    if not len(makespan):
+        return MARGIN, "a stated 5 %: the recording has no makespan to compare with"
+    error = abs(float(makespan[0]))
+    said = f"replaying the recording as {plural(subject.label)} misses its own makespan by {percent(error)}"
+    if error < LEAST_MARGIN:
+        return LEAST_MARGIN, f"{said}; no less than {percent(LEAST_MARGIN)} is claimed"
+    return error, said
+
+
+def _makespan(subject: Subject) -> float:
+    return subject.value("makespan") or 0.0
+
+
+def _finish(ranked: list[Subject], best: list[Subject], margin: float) -> str:
+    if not ranked:
+        return "no replayed form completes this program"
+    first = format_duration(_makespan(ranked[0]))
+    if len(ranked) == 1:
+        return f"only {plural(ranked[0].label)} can be judged here: makespan {first}"
+    if len(best) == len(ranked):
+        last = format_duration(_makespan(ranked[-1]))
+        return f"{listed(s.label for s in ranked)} finish within {percent(margin)} of each other ({first} to {last}): too close to call"
+    others = [s for s in ranked if s not in best]
+    leads = [f"{percent(1 - _makespan(ranked[0]) / _makespan(s))} less than {plural(s.label)}" for s in others]
+    head = f"{listed(s.label for s in best)} finish first, makespan {first}"
+    if len(best) > 1:
+        head += f" (within {percent(margin)} of each other: too close to call between them)"
+    return f"{head}, {' and '.join(leads)}"
+
+
+def _driver(ranked: list[Subject]) -> dict[str, Any] | None:
+    """The overhead kind that differs most between the first and the last to finish."""
+    if len(ranked) < 2:
+        return None
+    first, last = ranked[0], ranked[-1]
+    kinds = [k for k in OVERHEADS if first.value("overhead_time", k) or last.value("overhead_time", k)]
+    if not kinds:
+        return None
+    spent = {k: tuple(s.value("overhead_time", k) or 0.0 for s in (first, last)) for k in kinds}
+    kind = max(kinds, key=lambda k: abs(spent[k][1] - spent[k][0]))
+    return {
+        "kind": kind,
+        "first": first.label,
+        "last": last.label,
+        "first_ns": spent[kind][0],
+        "last_ns": spent[kind][1],
+    }
+
+
+def _why(driver: dict[str, Any] | None) -> str:
+    if driver is None:
+        return ""
+    return (
+        f"the overhead that differs most is {driver['kind'].replace('_', ' ')} "
+        f"({format_duration(driver['first_ns'])} of CPU time as {plural(driver['first'])}, "
+        f"{format_duration(driver['last_ns'])} as {plural(driver['last'])})"
+    )
+
+
+def _trades(ranked: list[Subject]) -> list[str]:
+    if len(ranked) < 2:
+        return []
+    asked = [
+        ("wakeup latency at p99", "wakeup_latency", "p99", format_duration),
+        ("peak resident memory", "peak_resident", "", format_bytes),
+    ]
+    clauses = []
+    for title, metric, label, written in asked:
+        known = [(s, value) for s in ranked if (value := s.value(metric, label)) is not None]
+        if len(known) > 1:
+            clauses.append(f"{title} is {', '.join(f'{written(v)} for {plural(s.label)}' for s, v in known)}")
+    return clauses
+
+
+def _stuck(subject: Subject) -> str:
+    meta = subject.bundle.meta
+    return f"{plural(subject.label)} do not complete ({meta.get('outcome')})"
+
+
+def draw(verdict: Verdict, view: View) -> Drawing:
+    """The sentence, and under it what margin it claims."""
+    del view
+    return Drawing(
+        f'<p class="verdict">{text(verdict["sentence"])}</p>'
+        f'<p class="margin">Margin: {text(percent(verdict["margin"]))}: {text(verdict["margin_source"])}.</p>'
+    )
+
+
+FIGURE = Figure(
+    "verdict",
+    "Verdict",
+    "Which form finishes this program first, what makes the difference, and what it trades. Forms whose makespans "
+    "differ by no more than the margin are not told apart.",
+    compute,
+    draw,
+)
