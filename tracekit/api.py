@@ -100,7 +100,7 @@ def write_report(
     title: str | None = None,
 ) -> Path:
     """Write one self-contained HTML page about the runs."""
-    return write_page(runs, trace=trace, program=program, title=title, path=Path(path))
+    return write_page(runs, Path(path), trace=trace, program=program, title=title)
 
 
 def _recorded(work: Trace | Program) -> Run:

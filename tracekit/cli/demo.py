@@ -18,14 +18,15 @@ def command(output: options.Output = None, json: options.Json = False) -> None:
     Reads it, replays it as processes, threads and goroutines, prints the comparison and writes
     reports/demo.html in the current folder (replacing an earlier one).
     """
-    from tracekit.cli import inputs, pages, replaying
+    from tracekit import api
+    from tracekit.cli import inputs, replaying
     from tracekit.cli import output as out
 
     target = output or REPORT
     work = inputs.Work(RECORDING.split(".")[0], inputs.recording(_recording()))
     models = replaying.known_models(options.DEFAULT_MODELS, None, {})
     replayed = replaying.replay_all(work, replaying.Choice(models))
-    pages.write(replayed.runs, replayed.trace, replayed.program, replayed.name, target)
+    api.write_report(replayed.runs, target, trace=replayed.trace, program=replayed.program, title=replayed.name)
     if json:
         out.say_json({"wrote": str(target), **replayed.json()})
     else:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tracekit.cli import options
+from tracekit.errors import StoreError
 
 
 def command(
@@ -22,10 +23,20 @@ def command(
     force: options.Force = False,
 ) -> None:
     """Make one self-contained HTML page of runs."""
-    from tracekit.cli import inputs, pages
+    from tracekit import api
+    from tracekit.cli import inputs
     from tracekit.cli import output as out
 
     target = output or out.default_name(runs[0], ".html")
-    pages.refuse_overwrite(target, force=force)
+    _refuse_overwrite(target, force)
     found = inputs.reportable(runs)
-    out.wrote(pages.write(found.runs, found.trace, found.program, title or target.stem, target))
+    out.wrote(api.write_report(found.runs, target, trace=found.trace, program=found.program, title=title))
+
+
+def _refuse_overwrite(target: Path, force: bool) -> None:
+    if target.is_dir():
+        raise StoreError("a folder, not a page", where=str(target), remedy="give a file name with -o")
+    if target.exists() and not force:
+        raise StoreError(
+            "exists already", where=str(target), remedy="choose another name with -o, or --force to replace it"
+        )
