@@ -1,0 +1,104 @@
+"""The records that the state machine keeps and writes, and how they begin."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from tracekit.sources.kernel.events import Records, Rows
+
+# Positions in EVENT_KINDS, STATES, REASONS and GAP_CAUSES: compiled code can't look words up.
+# tests/unit/test_kernel_words.py compares them.
+SWITCH, WAKING, WAKEUP, WAKEUP_NEW, MIGRATE, STAT_RUNTIME, FORK, EXEC, EXIT, COMM, KNOWN = range(11)
+RUNNING, RUNNABLE, BLOCKED, NEW, EXITED, UNKNOWN = range(6)
+REASON_WAKEUP, REASON_SPAWN = 2, 3
+BROKEN_CHAIN, INFERRED_SWITCH, PID_REUSED = 1, 2, 6
+IN_INTERRUPT, EXECUTED = 1, 2
+
+NULL = -1
+IDLE = -1  # a CPU's task
+NOT_SEEN = -2  # a CPU's task, when no event tells
+NO_TIME = -(1 << 62)
+
+# Positions in `World.counts`.
+N_TASKS, N_ACTIVE, N_INTERVALS, N_WAKEUPS, N_GAPS = range(5)
+WOKEN_RUNNING, WOKEN_RUNNABLE, MISSED_WAKEUP, EARLY_WAKEUP, INFERRED, REFINED = range(5, 11)
+COUNTERS = 11
+
+# What one event can add at most (see `_switch` and `_fork`), so that a chunk never outgrows its arrays.
+TASKS_PER_EVENT, INTERVALS_PER_EVENT, WAKEUPS_PER_EVENT, GAPS_PER_EVENT = 3, 8, 2, 8
+
+TASK = np.dtype(
+    [
+        ("row", np.int64),  # its open interval
+        ("start_ns", np.int64),
+        ("end_ns", np.int64),
+        ("first", np.int64),  # order of first sight; NULL while only known of
+        ("hint_ns", np.int64),  # when it got its CPU, by the first accounting since it last left one
+        ("wakeup_row", np.int64),
+        ("name_row", np.int64),
+        ("tid", np.int32),
+        ("tgid", np.int32),
+        ("parent", np.int32),
+        ("cpu", np.int32),
+        ("waker", np.int32),  # of the last waking that has not taken effect
+        ("waking_cpu", np.int32),
+        ("state", np.int8),
+        ("name_role", np.int8),
+        ("exiting", np.int8),
+        ("executed", np.int8),
+        ("woken_early", np.int8),
+    ],
+    align=True,
+)
+CPU = np.dtype(
+    [
+        ("seen_ns", np.int64),  # the last event that told who runs here
+        ("lower_ns", np.int64),  # bounds of an inferred switch-in that accounting may still refine
+        ("upper_ns", np.int64),
+        ("before_row", np.int64),
+        ("task", np.int32),
+        ("wakee", np.int32),  # whom this CPU is just placing
+        ("pending", np.int8),
+    ],
+    align=True,
+)
+INTERVAL = np.dtype(
+    [
+        ("start_ns", np.int64),
+        ("end_ns", np.int64),
+        ("task", np.int32),
+        ("cpu", np.int32),
+        ("state", np.int8),
+        ("reason", np.int8),
+        ("inferred", np.int8),
+    ],
+    align=True,
+)
+WAKE = np.dtype(
+    [
+        ("at_ns", np.int64),
+        ("waker", np.int32),
+        ("wakee", np.int32),
+        ("cpu", np.int32),
+        ("target_cpu", np.int32),
+        ("reason", np.int8),
+    ],
+    align=True,
+)
+
+
+class World(NamedTuple):
+    """Everything the loop reads and writes between events."""
+
+    tasks: Records
+    cpus: Records
+    task_of_tid: Rows
+    intervals: Records
+    wakeups: Records
+    gaps: Records
+    counts: Rows
+    leave_state: Rows  # by prev_state
+    leave_reason: Rows
+    use_wakeup: bool

@@ -1,0 +1,135 @@
+"""All records of a file that matter, in file order, and where its bytes make no sense."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tracekit.errors import SourceError
+from tracekit.sources.base import Progress
+from tracekit.sources.kernel.events import Records, Rows
+from tracekit.sources.perf_data import features, walk
+from tracekit.sources.perf_data.header import Header, pipe_attr
+from tracekit.sources.perf_data.layout import ID_AT, layouts
+from tracekit.sources.perf_data.numbers import Bytes
+
+BATCH = 1 << 18  # records between two reports of progress
+AGREEING = 4  # records in a row that must make sense before damaged data is trusted again
+_PIPE_NOTES_MOST = 1 << 16  # records that describe the recording, in a pipe's output
+
+
+@dataclass
+class Damage:
+    """Bytes passed over: from where to where, and how many records came before."""
+
+    start: int
+    end: int
+    records_before: int
+    cause: str
+
+
+@dataclass
+class Recorded:
+    """A file's records and what is known about them. `layouts`: one row by event."""
+
+    records: Records
+    layouts: Rows
+    notes: features.Notes
+    damage: list[Damage] = field(default_factory=list)
+
+
+def read_records(data: Bytes, header: Header, where: str, progress: Progress) -> Recorded:
+    """Walk the whole file. Raises SourceError when nothing can be made of it."""
+    notes = features.Notes({})
+    view = data.data
+    if header.pipe:
+        _pipe_notes(data, view, header, notes)
+    if not header.attrs:
+        raise SourceError("it names no recorded events", where=where, remedy="record it again")
+    rows = layouts(header.attrs)
+    batches, stop, damage = _walk(data, header, rows, where, progress)
+    if not header.pipe:
+        for bit, at, size in features.sections(view, header.order, stop, header.features):
+            features.note(notes, bit, view[at : at + size], header.order)
+    return Recorded(np.concatenate(batches), rows, notes, damage)
+
+
+def _pipe_notes(data: Bytes, view: memoryview, header: Header, notes: features.Notes) -> None:
+    wanted = np.array([walk.HEADER_ATTR, walk.TRACING_DATA, walk.HEADER_FEATURE], np.int64)
+    places = np.zeros(_PIPE_NOTES_MOST, np.int64)
+    count = walk.find(data, header.data[0], len(data), header.big, wanted, places)
+    for at in places[:count].tolist():
+        kind, _, size = struct.unpack_from(header.order + "IHH", view, at)
+        if kind == walk.HEADER_ATTR:
+            attr = pipe_attr(view, header.order, at, size)
+            header.attrs += [attr] if attr else []
+        elif kind == walk.TRACING_DATA and size >= 12:
+            (payload,) = struct.unpack_from(header.order + "I", view, at + 8)
+            features.note(notes, features.TRACING_DATA, view[at + size : at + size + payload], header.order)
+        elif kind == walk.HEADER_FEATURE and size >= 16:
+            (bit,) = struct.unpack_from(header.order + "Q", view, at + 8)
+            features.note(notes, bit, view[at + 16 : at + size], header.order)
+
+
+def _ids(header: Header, rows: Rows, where: str) -> tuple[int, Rows, Rows]:
+    """Where a sample has its id (-1: there is one event only), the ids, sorted, and the event of each."""
+    places = set(rows[:, ID_AT].tolist())
+    if len(header.attrs) == 1:
+        return -1, np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if places == {-1} or len(places) > 1:
+        raise SourceError(
+            "its samples do not say which event they are of", where=where, remedy="record it with perf sched record"
+        )
+    pairs = sorted((number, place) for place, attr in enumerate(header.attrs) for number in attr.ids)
+    ids = np.array([number for number, _ in pairs], np.uint64).astype(np.int64)
+    of = np.array([place for _, place in pairs], np.int64)
+    order = np.argsort(ids, kind="stable")
+    return places.pop(), ids[order], of[order]
+
+
+def _walk(
+    data: Bytes, header: Header, rows: Rows, where: str, progress: Progress
+) -> tuple[list[Records], int, list[Damage]]:
+    id_at, ids, attr_of_id = _ids(header, rows, where)
+    at, size = header.data
+    declared = at + size
+    end = min(declared, len(data))
+    batches: list[Records] = []
+    damage: list[Damage] = []
+    known = 0
+    while at < end:
+        out = np.zeros(min(BATCH, (end - at) // 8 + 1), walk.RECORD)
+        count, at, why = walk.walk(data, at, end, header.big, rows, id_at, ids, attr_of_id, out)
+        batches.append(out[:count])
+        known += count
+        progress(at, len(data))
+        if why == walk.PACKED:
+            raise _packed(where, at)
+        if why == walk.IMPOSSIBLE:
+            if header.unfinished and _feature_table_at(data, header, at):
+                return batches, at, damage
+            again = walk.resync(data, at + 8, end, header.big, AGREEING)
+            cut = again >= end and (declared > len(data) or header.unfinished or header.pipe)
+            damage.append(Damage(at, again, known, "truncated" if cut else "corrupt"))
+            at = again
+    if declared > len(data) and not (damage and damage[-1].end == end):
+        damage.append(Damage(end, declared, known, "truncated"))
+    return batches, declared, damage
+
+
+def _feature_table_at(data: Bytes, header: Header, at: int) -> bool:
+    """Whether the table of feature sections begins here: its first section lies right behind it."""
+    if not header.features or at + 16 > len(data):
+        return False
+    (first,) = struct.unpack_from(header.order + "Q", data.data, at)
+    return bool(first == at + 16 * len(header.features))
+
+
+def _packed(where: str, at: int) -> SourceError:
+    return SourceError(
+        "a perf.data with zstd-compressed records",
+        where=f"{where} at byte {at}",
+        remedy="record without -z, or unpack it with perf inject -i FILE -o NEW_FILE",
+    )
