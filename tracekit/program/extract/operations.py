@@ -1,0 +1,136 @@
+"""Operations: what tasks do besides computing, each at a place in its task's on-CPU time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tracekit.program.arrays import NULL, Flags, Ints
+from tracekit.program.extract.timeline import Moments, Timeline
+from tracekit.program.extract.waits import Waits, Wakeups
+from tracekit.vocabulary import SEGMENTS
+
+# A child that wakes its parent and then ends within this much computing woke it by ending: what is left is the
+# way through exit (kernel/exit.c: exit_notify comes shortly before the last schedule).
+JOIN_WITHIN_NS = 50_000
+_WAIT, _SIGNAL, _SPAWN, _JOIN, _ARRIVAL = (SEGMENTS[k] for k in ("wait", "signal", "spawn", "join", "arrival"))
+
+
+@dataclass(frozen=True)
+class Operations:
+    """One row per operation, in order of (task, place). `wake` ties a wait and its signal together."""
+
+    task: Ints
+    kind: Ints
+    runs: Ints
+    offset: Ints
+    duration: Ints
+    target: Ints
+    wake: Ints
+
+    def take(self, rows: npt.NDArray[np.intp] | Flags) -> Operations:
+        """Some of the rows."""
+        return Operations(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    @property
+    def blocks(self) -> Flags:
+        """Which of them leave the CPU."""
+        blocks: Flags = (self.kind != _SIGNAL) & (self.kind != _SPAWN)
+        return blocks
+
+
+def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, lives: Lives, *, open_arrivals: bool
+               ) -> Operations:  # fmt: skip
+    """All operations of a recording. Each wait for a task has exactly one signal, and nothing can deadlock:
+
+    a signal stands where its task had got to when it was recorded, or earlier, never behind a wait that ended
+    later; so the recorded order itself is a way through the program.
+    """
+    by_task = waits.waker != NULL
+    parts = [
+        _waits(line, waits, open_arrivals),
+        _signals(line, wakeups, waits, by_task),
+        _spawned(line, spawns),
+    ]
+    joined = Operations(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Operations)))
+    # First whatever the task did up to its latest run, at one place first what it did before it waited.
+    order = np.lexsort((joined.offset * 2 + joined.blocks, joined.runs + joined.task))
+    return _with_joins(joined.take(order), line, lives)
+
+
+@dataclass(frozen=True)
+class Spawns:
+    """Tasks that others created within the recording: who, by whom, when."""
+
+    child: Ints
+    parent: Ints
+    at: Ints
+
+
+@dataclass(frozen=True)
+class Lives:
+    """Of each task its parent (NULL: unknown) and whether it ended within the recording."""
+
+    parent: Ints
+    ended: Flags
+
+
+def _part(at: Moments, kind: Ints, **columns: Ints) -> Operations:
+    blank = {name: np.full(len(at.task), NULL) for name in ("duration", "target", "wake")}
+    return Operations(at.task, kind, at.runs, at.offset, **{**blank, **columns})
+
+
+def _waits(line: Timeline, waits: Waits, open_arrivals: bool) -> Operations:
+    kinds = waits.kinds(open_arrivals)
+    lasted = np.where(kinds == _ARRIVAL, waits.end, waits.end - waits.start)
+    duration = np.where(kinds == _WAIT, NULL, lasted)
+    return _part(line.moments(waits.task, waits.start), kinds, duration=duration,
+                 wake=np.where(kinds == _WAIT, waits.wake, NULL))  # fmt: skip
+
+
+def _signals(line: Timeline, wakeups: Wakeups, waits: Waits, by_task: Flags) -> Operations:
+    wake, waker = waits.wake[by_task], waits.waker[by_task]
+    at = wakeups.at[wake]
+    found = line.moments(waker, at)
+    runs = found.runs - _not_yet_awake(line, waits, found, wake, at)
+    moments = Moments(waker, runs, line.offsets(waker, runs, at))
+    return _part(moments, np.full(len(wake), _SIGNAL), wake=wake)
+
+
+def _not_yet_awake(line: Timeline, waits: Waits, found: Moments, wake: Ints, at: Ints) -> Flags:
+    """Wakeups in the very nanosecond in which their maker began to run, after a wakeup that is recorded later."""
+    if not len(line.runs):
+        return np.zeros(len(wake), np.bool_)
+    woken_by = np.full(len(line.runs) + 1, NULL)
+    following = line.moments(waits.task, waits.start).runs
+    ran = following < line.first_run[waits.task + 1]
+    woken_by[following[ran]] = waits.wake[ran]
+    run = np.maximum(found.runs - 1, 0)
+    has_run = found.runs > line.first_run[found.task]
+    early: Flags = has_run & (line.run_start[run] == at) & (woken_by[run] > wake)
+    return early
+
+
+def _spawned(line: Timeline, spawns: Spawns) -> Operations:
+    at = line.moments(spawns.parent, spawns.at)
+    return _part(at, np.full(len(spawns.child), _SPAWN), target=spawns.child)
+
+
+def _with_joins(ops: Operations, line: Timeline, lives: Lives) -> Operations:
+    """Turn waits of parents for their children's last wakeup into joins."""
+    last = np.append(ops.task[1:] != ops.task[:-1], True)[: len(ops.task)]
+    left = line.before[line.first_run[ops.task + 1]] - ops.offset
+    ending = last & (ops.kind == _SIGNAL) & lives.ended[ops.task] & (left < JOIN_WITHIN_NS)
+    signals = np.flatnonzero(ending)
+    waits = np.flatnonzero(ops.kind == _WAIT)
+    waits = waits[np.argsort(ops.wake[waits])]
+    waits = waits[np.searchsorted(ops.wake[waits], ops.wake[signals])]
+    own = lives.parent[ops.task[signals]] == ops.task[waits]
+    signals, waits = signals[own], waits[own]
+    kind, target, wake = ops.kind.copy(), ops.target.copy(), ops.wake.copy()
+    kind[waits], target[waits], wake[waits] = _JOIN, ops.task[signals], NULL
+    keep = np.ones(len(kind), np.bool_)
+    keep[signals] = False
+    return replace(ops, kind=kind, target=target, wake=wake).take(keep)

@@ -1,0 +1,107 @@
+"""What the recorded form and its recorder cost, taken out of computing, so that a replay can charge its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tracekit.jit import cached_njit
+from tracekit.machine.profile import FormCosts
+from tracekit.program.arrays import Flags, Ints
+from tracekit.program.extract.operations import Operations
+from tracekit.program.extract.timeline import Timeline
+from tracekit.vocabulary import SEGMENTS
+
+_SIGNAL, _SPAWN = SEGMENTS["signal"], SEGMENTS["spawn"]
+
+
+class Pieces:
+    """Computing between operations: one piece before each, and one after the last of each task.
+
+    Pieces are numbered along tasks: the one before operation k has the number k + its task.
+    """
+
+    def __init__(self, task: Ints, tasks: int) -> None:
+        """`task` of each operation, ascending, and how many tasks there are."""
+        self.per_task = np.searchsorted(task, np.arange(tasks + 1))
+        self.before_op = np.arange(len(task)) + task
+        self.final = self.per_task[1:] + np.arange(tasks)
+        self.count = len(task) + tasks
+
+    def between(self, at_ops: Ints, at_starts: Ints) -> Ints:
+        """Differences of a running count along each task: up to each operation, and after the last.
+
+        `at_ops` is the count at each operation, `at_starts` (tasks + 1 values) where each task begins.
+        """
+        ends = np.empty(self.count, np.int64)
+        ends[self.before_op], ends[self.final] = at_ops, at_starts[1:]
+        return np.diff(ends, prepend=at_starts[:1])
+
+    def stretch_starts(self, blocks: Flags) -> Ints:
+        """Indexes of the pieces that begin a stretch without a wait: a task's first, and each after a wait."""
+        starts = np.zeros(self.count + 1, np.bool_)
+        starts[self.final + 1] = True
+        starts[self.before_op[blocks] + 1] = True
+        starts[0] = True
+        return np.flatnonzero(starts[: self.count])
+
+
+def recorded_compute(line: Timeline, ops: Operations, pieces: Pieces) -> Ints:
+    """On-CPU ns of each piece, as recorded."""
+    return pieces.between(ops.offset, line.before[line.first_run])
+
+
+def take_out(
+    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, costs: FormCosts
+) -> tuple[Ints, dict[str, int]]:
+    """Each piece without its costs, and what was taken out by kind.
+
+    A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
+    kernel announces it first), a creation before it (announced when done), and the recorder one event for each
+    of them. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits,
+    first those after it; what the whole stretch is too short for is left.
+    """
+    switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
+    switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
+    signals, spawns, blocks = (np.zeros(pieces.count, np.int64) for _ in range(3))
+    signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
+    spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
+    blocks[pieces.before_op[ops.blocks]] = 1
+    amounts = {
+        "recorder": (switches + signals + spawns) * costs.recorder_event_ns,
+        "switch": switches * costs.switch_ns,
+        "block": blocks * costs.block_ns,
+        "wake": signals * costs.wake_ns,
+        "spawn": spawns * costs.spawn_ns,
+    }
+    starts = pieces.stretch_starts(ops.blocks)
+    left = compute.copy()
+    _subtract(left, np.sum(list(amounts.values()), axis=0), np.append(starts, pieces.count))
+    return left, _by_kind(amounts, np.add.reduceat(compute - left, starts), starts)
+
+
+@cached_njit
+def _subtract(left: Ints, cost: Ints, bounds: Ints) -> None:
+    """Take costs from `left` within each stretch: what does not fit goes on to later pieces, then to earlier ones."""
+    for stretch in range(len(bounds) - 1):
+        owed = 0
+        for piece in range(bounds[stretch], bounds[stretch + 1]):
+            owed += cost[piece]
+            taken = min(owed, left[piece])
+            left[piece] -= taken
+            owed -= taken
+        piece = bounds[stretch + 1] - 1
+        while owed > 0 and piece >= bounds[stretch]:
+            taken = min(owed, left[piece])
+            left[piece] -= taken
+            owed -= taken
+            piece -= 1
+
+
+def _by_kind(amounts: dict[str, Ints], taken: Ints, starts: Ints) -> dict[str, int]:
+    """Where a stretch was too short for its costs, kinds go first come, first served, in the order given."""
+    result = {}
+    for kind, amount in amounts.items():
+        part = np.minimum(np.add.reduceat(amount, starts), taken)
+        taken = taken - part
+        result[kind] = int(part.sum())
+    return result

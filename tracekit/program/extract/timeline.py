@@ -1,0 +1,86 @@
+"""Intervals in the order of each task's life, and where in its on-CPU time a task was at a moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tracekit.program.arrays import Flags, Ints, codes, ints, starts_of
+from tracekit.vocabulary import REASONS, STATES
+
+RUNNING, RUNNABLE, BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
+UNKNOWN, NEW = STATES["UNKNOWN"], STATES["NEW"]
+SYSCALL = REASONS["syscall"]
+# The shortest period of Go's sysmon, which takes the P of a system call that it sees twice
+# (runtime/proc.go: sysmon, retake). A call that is over before then, with its P, held the CPU like computing.
+SHORT_SYSCALL_NS = 20_000
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Points in tasks' lives: `offset` on-CPU ns since the first task's first run, `runs` runs begun by then.
+
+    Both count through all tasks, in order of tasks, so that they compare within a task.
+    """
+
+    task: Ints
+    runs: Ints
+    offset: Ints
+
+
+class Timeline:
+    """Rows of intervals by (task, time). `runs` are the rows on a CPU; run k begins at `before[k]` on-CPU ns."""
+
+    def __init__(self, intervals: pa.Table, goroutines: Flags) -> None:
+        """`goroutines` says of each task whether it is one."""
+        task, start = ints(intervals, "task_id"), ints(intervals, "start_ns")
+        by_time = np.arange(len(task))
+        if (start[1:] < start[:-1]).any():
+            by_time = np.argsort(start, kind="stable")
+        order = by_time[np.argsort(task[by_time], kind="stable")]
+        self._starts = start[by_time]
+        self._rank = np.empty(len(task), np.int64)
+        self._rank[by_time] = np.arange(len(task))
+        self._rank = self._rank[order]
+        self.task, self.start, self.end = task[order], start[order], ints(intervals, "end_ns")[order]
+        self.state = codes(intervals, "state", STATES)[order]
+        self.reason = codes(intervals, "reason", REASONS)[order]
+        self.first = starts_of(self.task)
+        self.last = np.append(self.first[1:], True)[: len(task)]
+        self.short_syscall = self._short_syscalls(goroutines)
+        self._find_runs(len(goroutines))
+
+    def _short_syscalls(self, goroutines: Flags) -> Flags:
+        goes_on = np.zeros(len(self.task), np.bool_)
+        goes_on[:-1] = ~self.last[:-1] & (self.state[1:] == RUNNING) & (self.start[1:] == self.end[:-1])
+        in_call = (self.state == BLOCKED) & (self.reason == SYSCALL) & goroutines[self.task]
+        short: Flags = in_call & goes_on & (self.end - self.start < SHORT_SYSCALL_NS)
+        return short
+
+    def _find_runs(self, tasks: int) -> None:
+        on_cpu = (self.state == RUNNING) | self.short_syscall
+        self.runs = np.flatnonzero(on_cpu)
+        self.run_start, self.run_end = self.start[self.runs], self.end[self.runs]
+        self.before = np.concatenate(([0], np.cumsum(self.run_end - self.run_start)))
+        # A key of (task, place in time order) never overflows, as one of (task, time) could.
+        self._run_keys = self.task[self.runs] * (len(self.task) + 1) + self._rank[self.runs]
+        self.first_run = np.searchsorted(self._run_keys, np.arange(tasks + 1) * (len(self.task) + 1))
+        after_run = np.zeros(len(self.task), np.bool_)
+        after_run[1:] = ~self.first[1:] & on_cpu[:-1] & (self.start[1:] == self.end[:-1])
+        self.switched_in = ~after_run[self.runs]
+
+    def moments(self, task: Ints, time: Ints) -> Moments:
+        """Where each task was at each time: in its latest run that had begun, at that run's end if it was over."""
+        place = np.searchsorted(self._starts, time, side="right")
+        runs = np.searchsorted(self._run_keys, task * (len(self.task) + 1) + place)
+        return Moments(task, runs, self.offsets(task, runs, time))
+
+    def offsets(self, task: Ints, runs: Ints, time: Ints) -> Ints:
+        """On-CPU ns at `time` of tasks that had begun `runs` runs by then."""
+        if not len(self.runs):
+            return np.zeros(len(task), np.int64)
+        latest = np.maximum(runs - 1, 0)
+        within = self.before[latest] + np.minimum(time, self.run_end[latest]) - self.run_start[latest]
+        return np.where(runs > self.first_run[task], within, self.before[runs])
