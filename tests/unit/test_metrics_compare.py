@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -87,6 +88,13 @@ def test_terminal_table_marks_the_best() -> None:
         "metric    process    goroutine",
         "makespan   2.00 s       500 ms *",
     ]
+
+
+def test_whole_table_of_the_hand_made_bundle() -> None:
+    """The golden is this table as text; its figures are worked out in test_metrics_measure.py."""
+    golden = Path(__file__).parents[1] / "golden" / "metrics_hand_made.txt"
+    text = terminal_table(compare([small_trace(), small_run()]), every_row=True)
+    assert text == golden.read_text(encoding="utf-8").rstrip("\n")
 
 
 def test_the_recording_does_not_compete() -> None:

@@ -33,12 +33,13 @@ def _converted(run: Run) -> pl.DataFrame:
 
 
 def own_form_run(trace: Trace, runs: Sequence[Run]) -> int | None:
-    """Position of the first run in the recording's own form on as many CPUs; None without one."""
+    """Position of the first completed run in the recording's own form on as many CPUs; None without one."""
     for position, run in enumerate(runs):
         same_form = run.meta.get("form") is not None and run.meta.get("form") == trace.meta.get("form")
         known = None not in (run.meta.get("cpus"), trace.meta.get("cpus"))
         same_cpus = not known or run.meta["cpus"] == trace.meta["cpus"]
-        if same_form and same_cpus and run.meta.get("model") != RECORDED:
+        completed = run.meta.get("outcome") in (None, "completed")
+        if same_form and same_cpus and completed and run.meta.get("model") != RECORDED:
             return position
     return None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -32,11 +32,13 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return f'<dl class="facts">{rows}</dl>'
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of HTML cells; the first of each row is its header."""
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, prose: Collection[int] = ()) -> str:
+    """A table of HTML cells; the first of each row is its header. Columns in `prose` may wrap."""
+    kinds = ["<td>" if column not in prose else '<td class="prose">' for column in range(len(head))]
     heading = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
+        f'<tr><th scope="row">{first}</th>{"".join(f"{kind}{cell}</td>" for kind, cell in zip(kinds[1:], rest, strict=True))}</tr>'
+        for first, *rest in rows
     )
     return f'<div class="scroll"><table><thead><tr>{heading}</tr></thead><tbody>{body}</tbody></table></div>'
 

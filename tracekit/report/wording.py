@@ -19,6 +19,11 @@ def listed(labels: Iterable[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def change(share: float, digits: int = 0) -> str:
+    """A signed share: -0.034 → `−3 %`."""
+    return f"{100 * share:+.{digits}f} %".replace("-", "−")
+
+
 def percent(share: float) -> str:
     """0.034 → `3.4 %`, 0.34 → `34 %`."""
     return f"{100 * share:.2g} %" if abs(share) < 0.1 else f"{100 * share:.0f} %"

@@ -11,6 +11,7 @@ from tracekit.metrics.compare import best_columns, candidates, format_value, is_
 from tracekit.report.figures.base import Drawing, Figure
 from tracekit.report.markup import folded, swatch, text
 from tracekit.report.view import View
+from tracekit.report.wording import change
 
 
 def compute(view: View) -> pl.DataFrame:
@@ -45,7 +46,7 @@ def _cell(cell: dict[str, Any]) -> str:
         return f"<td>{text(cell['shown'])}</td>"
     factor = 1 + against
     times = f"×{factor:,.0f}" if factor >= 100 else f"×{factor:.3g}"
-    relative = times if factor >= 2 else f"{100 * against:+.0f} %".replace("-", "−")
+    relative = times if factor >= 2 else change(against)
     return f"<td>{text(cell['shown'])} <small>{relative}</small></td>"
 
 

@@ -57,14 +57,14 @@ def _gaps(holes: Holes) -> str:
         ]
         for cause, gaps, time_ns, lost in holes["gaps"].iter_rows()
     ]
-    return table(["cause", "gaps", "time concerned", "events lost", "what happened"], rows)
+    return table(["cause", "gaps", "time concerned", "events lost", "what happened"], rows, prose=[4])
 
 
 def _policies(policies: list[tuple[str, str, Any]]) -> str:
     if not policies:
         return "<p>None is stated.</p>"
     shown = ([text(policy), text(choice), "–" if count is None else text(count)] for policy, choice, count in policies)
-    return table(["policy", "choice", "how often"], shown)
+    return table(["policy", "choice", "how often"], shown, prose=[1])
 
 
 FIGURE = Figure(

@@ -28,7 +28,7 @@ def draw(rows: pl.DataFrame, view: View) -> Drawing:
     for subject, outcome, detail, tasks, ended in rows.iter_rows():
         shown = text(outcome) if outcome in ("completed", "not stated") else f"<strong>{text(outcome)}</strong>"
         lines.append([swatch(colours[subject], subject), shown, f"{ended:,} of {tasks:,}", text(detail) or "–"])
-    return Drawing(table(["run", "outcome", "tasks ended", "detail"], lines))
+    return Drawing(table(["run", "outcome", "tasks ended", "detail"], lines, prose=[3]))
 
 
 FIGURE = Figure(

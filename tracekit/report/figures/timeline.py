@@ -16,6 +16,7 @@ from tracekit.units import format_duration
 EXACT_BARS = 4_000  # more bars than this slow a browser down and lie closer than a screen's columns
 BINNED_BARS = 4_800  # of the whole figure, once it is drawn in bins
 MOST_CPUS = 16  # per subject
+_NAME_CHARS = 80
 _ROW_PX, _FULL_HEIGHT = 30, 0.82
 _COLOURS = (*TASK_COLOURS, OTHER_TASK)
 
@@ -78,7 +79,7 @@ def _colours(view: View) -> pl.DataFrame:
 
 
 def _named(runs: pl.DataFrame, subject: Subject, colours: pl.DataFrame) -> pl.DataFrame:
-    names = subject.bundle.frame("tasks").select("task_id", task="name")
+    names = subject.bundle.frame("tasks").select("task_id", task=pl.col("name").str.slice(0, _NAME_CHARS))
     own = _identity(subject).join(colours, on="key", how="left").select("task_id", "colour")
     rows = runs.join(names, on="task_id", how="left").join(own, on="task_id", how="left")
     rows = rows.sort("cpu", "start_ns", "task_id").with_columns(

@@ -11,7 +11,7 @@ from tracekit.report.figures.base import Drawing, Figure
 from tracekit.report.figures.header import profile_name
 from tracekit.report.markup import facts, folded, table, text
 from tracekit.report.view import View
-from tracekit.report.wording import plural
+from tracekit.report.wording import change, plural
 from tracekit.units import format_duration
 
 Trust = dict[str, Any]
@@ -37,7 +37,7 @@ def _missing(view: View) -> str:
     if view.trace is None:
         return "not known: this report has no recording to compare with"
     form, cpus = view.trace.meta.get("form"), view.trace.meta.get("cpus")
-    return f"not known: no run replays the recording in its own form ({form}) on its {cpus} CPUs"
+    return f"not known: no completed run replays the recording in its own form ({form}) on its {cpus} CPUs"
 
 
 def _profile(trust: Trust) -> str:
@@ -60,15 +60,13 @@ def _error(trust: Trust) -> str:
     label, errors = trust["self_replay"]
     if errors.is_empty():
         return "not known: the recording and the run have no metric in common"
-    said = [
-        f"{METRICS[metric].title} {100 * error:+.1f} %" for metric, error in errors.select("metric", "error").rows()
-    ]
+    said = [f"{METRICS[metric].title} {change(error, 1)}" for metric, error in errors.select("metric", "error").rows()]
     return text(f"replayed as {plural(label)}: {', '.join(said)}")
 
 
 def _error_table(errors: pl.DataFrame) -> str:
     rows = [
-        [text(METRICS[metric].title), format_duration(was), format_duration(now), f"{100 * error:+.2f} %"]
+        [text(METRICS[metric].title), format_duration(was), format_duration(now), change(error, 2)]
         for metric, was, now, error in errors.iter_rows()
     ]
     return table(["replay against recording", "recorded", "replayed", "error"], rows)

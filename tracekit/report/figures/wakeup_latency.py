@@ -57,8 +57,8 @@ def draw(rows: pl.DataFrame, view: View) -> Drawing:
             dash = "solid" if subject.competes else "dot"
             data += [_line(part, subject.label, subject.colour, dash), _marks(part, subject.label, subject.colour)]
     layout = {
-        "height": 420,
-        "margin": {"l": 10, "r": 20, "t": 20, "b": 50},
+        "height": 440,
+        "margin": {"l": 10, "r": 20, "t": 20, "b": 90},
         "xaxis": {"type": "log", "title": {"text": "wakeup latency"}, **_ticks(rows), "automargin": True},
         "yaxis": {
             "range": [0, 1.04],
@@ -66,17 +66,18 @@ def draw(rows: pl.DataFrame, view: View) -> Drawing:
             "title": {"text": "share of wakeups that waited no longer"},
             "automargin": True,
         },
-        "legend": {"orientation": "h", "y": 1.08},
+        "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom"},
         "hovermode": "closest",
         "shapes": [_level(level) for level in _LABELLED.values()],
         "annotations": [_level_name(name, level) for name, level in _LABELLED.items()],
     }
     summary = "Cumulative distribution of wakeup latency per model; the percentiles are in the table below"
-    return Drawing(_table(rows), [Plot(data, layout, summary)])
+    note = "" if rows["latency_ns"].min() else "A logarithmic axis has no zero: waits of 0 ns are drawn at 1 ns."
+    return Drawing(_table(rows), [Plot(data, layout, summary)], note)
 
 
 def _shown(latencies: pl.Series) -> list[int]:
-    return [max(1, int(v)) for v in latencies]  # a logarithmic axis has no zero
+    return [max(1, int(v)) for v in latencies]
 
 
 def _line(part: pl.DataFrame, label: str, colour: str, dash: str) -> dict[str, object]:
@@ -87,7 +88,7 @@ def _line(part: pl.DataFrame, label: str, colour: str, dash: str) -> dict[str, o
         "legendgroup": plot_text(label),
         "x": _shown(part["latency_ns"]),
         "y": [float(f"{share:.6g}") for share in part["share"]],
-        "line": {"color": colour, "width": 2, "dash": dash, "shape": "hv"},
+        "line": {"color": colour, "width": 2, "dash": dash, "shape": "hv", "simplify": False},
         "customdata": [format_duration(v) for v in part["latency_ns"]],
         "hovertemplate": "%{fullData.name}: %{y:.2%} waited at most %{customdata}<extra></extra>",
     }
