@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tracekit.jit import njit
+from tracekit.sources.kernel.events import Number, wide
 from tracekit.sources.kernel.rows import (
     add_gap,
     add_wakeup,
@@ -20,6 +21,7 @@ from tracekit.sources.kernel.world import (
     INFERRED,
     INFERRED_SWITCH,
     MISSED_WAKEUP,
+    NO,
     NO_TIME,
     NOT_SEEN,
     NULL,
@@ -28,6 +30,7 @@ from tracekit.sources.kernel.world import (
     RUNNABLE,
     RUNNING,
     UNKNOWN,
+    YES,
     World,
 )
 
@@ -46,7 +49,7 @@ def vanish(w: World, task: int, until_ns: int) -> None:
     if w.tasks[task]["exiting"]:
         end_task(w, task, left_ns)
     else:
-        open_row(w, task, UNKNOWN, left_ns, NULL, NULL, True)
+        open_row(w, task, UNKNOWN, left_ns, NULL, NULL, YES)
 
 
 @njit
@@ -56,9 +59,9 @@ def infer_switch_in(w: World, task: int, cpu: int, seen_ns: int, time_ns: int) -
         vanish(w, task, time_ns)
     row = w.tasks[task]["row"]
     if seen_ns < 0 and row < 0:  # the recording begins here for both: nothing is missing
-        open_row(w, task, RUNNING, time_ns, cpu, NULL, False)
+        open_row(w, task, RUNNING, time_ns, cpu, NULL, NO)
         return
-    lower_ns = max(seen_ns, 0)
+    lower_ns = max(seen_ns, NO)
     if row >= 0:
         lower_ns = max(lower_ns, w.intervals[row]["start_ns"])
         w.intervals[row]["inferred"] = 1
@@ -67,7 +70,7 @@ def infer_switch_in(w: World, task: int, cpu: int, seen_ns: int, time_ns: int) -
     hint_ns = w.tasks[task]["hint_ns"]
     start_ns = lower_ns if hint_ns == NO_TIME else min(max(hint_ns, lower_ns), time_ns)
     close_row(w, task, start_ns)
-    open_row(w, task, RUNNING, start_ns, cpu, NULL, True)
+    open_row(w, task, RUNNING, start_ns, cpu, NULL, YES)
     c = w.cpus[cpu]
     c["pending"] = 1 if hint_ns == NO_TIME else 0
     c["lower_ns"] = lower_ns
@@ -78,7 +81,7 @@ def infer_switch_in(w: World, task: int, cpu: int, seen_ns: int, time_ns: int) -
 
 
 @njit
-def attest(w: World, cpu: int, tid: int, time_ns: int) -> int:
+def attest(w: World, cpu: int, tid: int, time_ns: int) -> Number:
     """An event fired on `cpu` while `tid` was current there. Returns the task, IDLE or NOT_SEEN."""
     if cpu < 0 or tid < 0:
         return NOT_SEEN
@@ -124,7 +127,7 @@ def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
         end_task(w, task, time_ns)
         return
     close_row(w, task, time_ns)
-    open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, w.leave_reason[prev_state], False)
+    open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, w.leave_reason[prev_state], NO)
 
 
 @njit
@@ -139,11 +142,11 @@ def enter(w: World, task: int, cpu: int, time_ns: int) -> None:
         interval = w.intervals[t["row"]]
         interval["state"] = RUNNABLE
         interval["cpu"] = cpu
-        add_wakeup(w, task, interval["start_ns"], t["waker"], t["waking_cpu"], cpu, interval["reason"])
+        add_wakeup(w, task, interval["start_ns"], t["waker"], t["waking_cpu"], cpu, wide(interval["reason"]))
         interval["reason"] = REASON_WAKEUP
         w.counts[EARLY_WAKEUP] += 1
     elif t["state"] == BLOCKED:
         w.counts[MISSED_WAKEUP] += 1
     t["woken_early"] = 0
     close_row(w, task, time_ns)
-    open_row(w, task, RUNNING, time_ns, cpu, NULL, False)
+    open_row(w, task, RUNNING, time_ns, cpu, NULL, NO)

@@ -84,6 +84,7 @@ GAP = np.dtype(
 Records = npt.NDArray[Any]  # of a structured dtype
 Row = Any  # one of them: np.void, or in compiled code a record
 Number = Any  # an int; of numpy's kind where nothing is compiled
+wide: Any = np.int64  # brings numbers to one width in compiled code, so that each callee is compiled once
 Rows = npt.NDArray[np.int64]
 # (event rows, roles) → names; role 0 is the name of `tid`, 1 that of `target_tid`. "" where there is none.
 NameReader = Callable[[Rows, npt.NDArray[np.int8]], list[str]]

@@ -8,14 +8,8 @@ Rows hold task numbers in order of creation; `build` renames them in order of fi
 from __future__ import annotations
 
 from tracekit.jit import cached_njit, njit
-from tracekit.sources.kernel.chain import (
-    account,
-    attest,
-    enter,
-    leave,
-    vanish,
-)
-from tracekit.sources.kernel.events import Records, Row
+from tracekit.sources.kernel.chain import account, attest, enter, leave, vanish
+from tracekit.sources.kernel.events import Number, Records, wide
 from tracekit.sources.kernel.rows import (
     activate,
     add_gap,
@@ -34,6 +28,7 @@ from tracekit.sources.kernel.world import (
     EXECUTED,
     EXIT,
     EXITED,
+    FIRST,
     FORK,
     IDLE,
     IN_INTERRUPT,
@@ -41,6 +36,7 @@ from tracekit.sources.kernel.world import (
     MIGRATE,
     N_TASKS,
     NEW,
+    NO,
     NOT_SEEN,
     NULL,
     PID_REUSED,
@@ -48,6 +44,7 @@ from tracekit.sources.kernel.world import (
     REASON_WAKEUP,
     RUNNABLE,
     RUNNING,
+    SECOND,
     STAT_RUNTIME,
     SWITCH,
     WAKEUP,
@@ -55,6 +52,8 @@ from tracekit.sources.kernel.world import (
     WAKING,
     WOKEN_RUNNABLE,
     WOKEN_RUNNING,
+    YES,
+    Event,
     World,
 )
 
@@ -65,68 +64,74 @@ def _wake(w: World, task: int, time_ns: int, waker: int, cpu: int, target_cpu: i
     state = t["state"]
     if state == RUNNING:
         w.counts[WOKEN_RUNNING] += 1
-        t["woken_early"] = 1
-        t["waker"] = waker
-        t["waking_cpu"] = cpu
+        if not w.use_wakeup:  # a wakeup is when it is queued, a waking may come before it has left
+            t["woken_early"] = 1
+            t["waker"] = waker
+            t["waking_cpu"] = cpu
         return
     if state == RUNNABLE:
         w.counts[WOKEN_RUNNABLE] += 1
         return
-    waited_for = w.intervals[t["row"]]["reason"] if state == BLOCKED else NULL
+    waited_for = wide(w.intervals[t["row"]]["reason"]) if state == BLOCKED else NULL
     add_wakeup(w, task, time_ns, waker, cpu, target_cpu, waited_for)
     close_row(w, task, time_ns)
-    open_row(w, task, RUNNABLE, time_ns, target_cpu, REASON_WAKEUP, False)
+    open_row(w, task, RUNNABLE, time_ns, target_cpu, REASON_WAKEUP, NO)
     t["woken_early"] = 0
 
 
 @njit
-def _switch(w: World, event: Row, time_ns: int) -> None:
-    cpu, next_tid = event["cpu"], event["target_tid"]
-    prev = attest(w, cpu, event["tid"], time_ns)
-    if event["tid"] < 0:  # the format does not say who leaves: whoever was there
+def _switch(w: World, now: Event) -> None:
+    cpu, next_tid = now.cpu, now.target_tid
+    prev = attest(w, cpu, now.tid, now.time_ns)
+    if now.tid < 0:  # the format does not say who leaves: whoever was there
         prev = w.cpus[cpu]["task"]
     if prev >= 0:
-        leave(w, prev, cpu, time_ns, event["prev_state"])
+        leave(w, prev, cpu, now.time_ns, now.prev_state)
     c = w.cpus[cpu]
     c["task"] = NOT_SEEN if next_tid < 0 else IDLE
-    c["seen_ns"] = time_ns
+    c["seen_ns"] = now.time_ns
     if next_tid > 0:
-        task = task_for(w, next_tid, time_ns)
-        enter(w, task, cpu, time_ns)
+        task = task_for(w, next_tid, now.time_ns)
+        enter(w, task, cpu, now.time_ns)
         c["task"] = task
 
 
 @njit
-def _waking(w: World, event: Row, current: int, time_ns: int) -> None:
-    task = task_for(w, event["target_tid"], time_ns)
-    waker = NULL if event["flags"] & IN_INTERRUPT or current < 0 else current
-    cpu = event["cpu"]
+def _waker(now: Event, current: int) -> Number:
+    """Who woke: nobody, when an interrupt did; the idle task is nobody either."""
+    return NULL if now.flags & IN_INTERRUPT or current < 0 else current
+
+
+@njit
+def _waking(w: World, now: Event, current: int) -> None:
+    task = task_for(w, now.target_tid, now.time_ns)
+    waker, cpu = _waker(now, current), now.cpu
     if w.use_wakeup:
         w.tasks[task]["waker"] = waker
         w.tasks[task]["waking_cpu"] = cpu
         return
-    _wake(w, task, time_ns, waker, cpu, event["target_cpu"])
+    _wake(w, task, now.time_ns, waker, cpu, now.target_cpu)
     if cpu >= 0:
         w.cpus[cpu]["wakee"] = task
 
 
 @njit
-def _wakeup(w: World, event: Row, current: int, time_ns: int) -> None:
-    task = task_for(w, event["target_tid"], time_ns)
+def _wakeup(w: World, now: Event, current: int) -> None:
+    task = task_for(w, now.target_tid, now.time_ns)
     if not w.use_wakeup:
-        _requeue(w, task, event["target_cpu"], time_ns, True)
+        _requeue(w, task, now.target_cpu, now.time_ns, YES)
         return
     t = w.tasks[task]
-    waker, cpu = t["waker"], t["waking_cpu"]
+    cpu: Number = t["waking_cpu"]
+    waker: Number = t["waker"]
     if cpu < 0:  # no waking came before: whoever is current here woke it
-        waker = NULL if event["flags"] & IN_INTERRUPT or current < 0 else current
-        cpu = event["cpu"]
+        waker, cpu = _waker(now, current), now.cpu
     t["waking_cpu"] = NULL
-    _wake(w, task, time_ns, waker, cpu, event["target_cpu"])
+    _wake(w, task, now.time_ns, waker, cpu, now.target_cpu)
 
 
 @njit
-def _requeue(w: World, task: int, cpu: int, time_ns: int, placing: bool) -> None:
+def _requeue(w: World, task: int, cpu: int, time_ns: int, placing: int) -> None:
     """A task's run queue changes: in place while its waker places it, else from now on."""
     t = w.tasks[task]
     if t["state"] != RUNNABLE:
@@ -140,22 +145,22 @@ def _requeue(w: World, task: int, cpu: int, time_ns: int, placing: bool) -> None
         if t["wakeup_row"] >= 0:
             w.wakeups[t["wakeup_row"]]["target_cpu"] = cpu
         return
-    reason, inferred = interval["reason"], interval["inferred"]
+    reason = wide(interval["reason"])
     close_row(w, task, time_ns)
-    open_row(w, task, RUNNABLE, time_ns, cpu, reason, inferred != 0)
+    open_row(w, task, RUNNABLE, time_ns, cpu, reason, NO)
 
 
 @njit
-def _wakeup_new(w: World, event: Row, current: int, time_ns: int) -> None:
-    task = task_for(w, event["target_tid"], time_ns)
+def _wakeup_new(w: World, now: Event, current: int) -> None:
+    task = task_for(w, now.target_tid, now.time_ns)
     t = w.tasks[task]
     if t["parent"] < 0 and current >= 0:
         t["parent"] = current
-    add_wakeup(w, task, time_ns, current if current >= 0 else NULL, event["cpu"], event["target_cpu"], REASON_SPAWN)
-    if t["state"] == RUNNING:
+    if t["state"] in (RUNNING, RUNNABLE):
         return
-    close_row(w, task, time_ns)
-    open_row(w, task, RUNNABLE, time_ns, event["target_cpu"], REASON_SPAWN, False)
+    add_wakeup(w, task, now.time_ns, current if current >= 0 else NULL, now.cpu, now.target_cpu, REASON_SPAWN)
+    close_row(w, task, now.time_ns)
+    open_row(w, task, RUNNABLE, now.time_ns, now.target_cpu, REASON_SPAWN, NO)
 
 
 @njit
@@ -171,59 +176,59 @@ def _retire(w: World, task: int, time_ns: int) -> None:
 
 
 @njit
-def _fork(w: World, event: Row, time_ns: int) -> None:
-    child_tid = event["target_tid"]
+def _fork(w: World, now: Event) -> None:
+    child_tid = now.target_tid
     task = w.task_of_tid[child_tid]
     if task < 0 or w.tasks[task]["state"] != NEW:  # a recorder's note and the tracepoint tell of the same fork
         if task >= 0 and w.tasks[task]["state"] == EXITED:
-            add_gap(w, NULL, time_ns, time_ns, PID_REUSED)
+            add_gap(w, NULL, now.time_ns, now.time_ns, PID_REUSED)
         elif task >= 0:
-            _retire(w, task, time_ns)
+            _retire(w, task, now.time_ns)
         task = add_task(w, child_tid)
-        activate(w, task, time_ns)
-        open_row(w, task, NEW, time_ns, NULL, NULL, False)
-    _describe(w, task, event)
+        activate(w, task, now.time_ns)
+        open_row(w, task, NEW, now.time_ns, NULL, NULL, NO)
+    _describe(w, task, now)
 
 
 @njit
-def _describe(w: World, task: int, event: Row) -> None:
+def _describe(w: World, task: int, now: Event) -> None:
     t = w.tasks[task]
-    if event["value"] >= 0:
-        t["tgid"] = event["value"]
-    if t["parent"] < 0 and event["tid"] > 0:
-        t["parent"] = known_task(w, event["tid"])
+    if now.value >= 0:
+        t["tgid"] = now.value
+    if t["parent"] < 0 and now.tid > 0:
+        t["parent"] = known_task(w, now.tid)
 
 
 @njit
-def _exit(w: World, event: Row, time_ns: int) -> None:
-    attest(w, event["cpu"], event["tid"], time_ns)
-    t = w.tasks[known_task(w, event["target_tid"])]
+def _exit(w: World, now: Event) -> None:
+    attest(w, now.cpu, now.tid, now.time_ns)
+    t = w.tasks[known_task(w, now.target_tid)]
     if t["state"] != EXITED:
         t["exiting"] = 1
-        t["end_ns"] = time_ns
+        t["end_ns"] = now.time_ns
 
 
 @njit
-def _comm(w: World, event: Row) -> None:
-    t = w.tasks[known_task(w, event["target_tid"])]
-    if event["value"] >= 0:
-        t["tgid"] = event["value"]
-    if event["flags"] & EXECUTED:
+def _comm(w: World, now: Event) -> None:
+    t = w.tasks[known_task(w, now.target_tid)]
+    if now.value >= 0:
+        t["tgid"] = now.value
+    if now.flags & EXECUTED:
         t["executed"] = 1
 
 
 @njit
-def _note(w: World, event: Row, time_ns: int) -> None:
+def _note(w: World, now: Event) -> None:
     """What a recorder or a rare tracepoint tells of a task, not of a CPU."""
-    kind = event["kind"]
+    kind = now.kind
     if kind == FORK:
-        _fork(w, event, time_ns)
+        _fork(w, now)
     elif kind == EXIT:
-        _exit(w, event, time_ns)
+        _exit(w, now)
     elif kind == COMM:
-        _comm(w, event)
+        _comm(w, now)
     elif kind == KNOWN:
-        _describe(w, known_task(w, event["target_tid"]), event)
+        _describe(w, known_task(w, now.target_tid), now)
 
 
 @njit
@@ -235,36 +240,38 @@ def _name(w: World, tid: int, row: int, role: int) -> None:
 
 
 @njit
-def _step(w: World, event: Row, time_ns: int) -> None:
-    kind = event["kind"]
+def _step(w: World, now: Event) -> None:
+    kind = now.kind
     if kind == SWITCH:
-        _switch(w, event, time_ns)
+        _switch(w, now)
         return
     if kind == STAT_RUNTIME:
-        account(w, task_for(w, event["target_tid"], time_ns), time_ns, event["value"])
-    if kind >= COMM or (kind == FORK and event["cpu"] < 0) or kind == EXIT:
-        _note(w, event, time_ns)
+        account(w, task_for(w, now.target_tid, now.time_ns), now.time_ns, now.value)
+    if kind >= COMM or (kind == FORK and now.cpu < 0) or kind == EXIT:
+        _note(w, now)
         return
-    current = attest(w, event["cpu"], event["tid"], time_ns)
+    current = attest(w, now.cpu, now.tid, now.time_ns)
+    if current >= 0 and now.tgid >= 0:
+        w.tasks[current]["tgid"] = now.tgid
     if kind == STAT_RUNTIME:
         return
     if current >= 0:
         w.tasks[current]["woken_early"] = 0  # it went on after it was woken: that waking is spent
     if kind == MIGRATE:
-        task = task_for(w, event["target_tid"], time_ns)
-        placing = event["cpu"] >= 0 and w.cpus[event["cpu"]]["wakee"] == task
-        _requeue(w, task, event["target_cpu"], time_ns, placing)
+        task = task_for(w, now.target_tid, now.time_ns)
+        placing = YES if now.cpu >= 0 and w.cpus[now.cpu]["wakee"] == task else NO
+        _requeue(w, task, now.target_cpu, now.time_ns, placing)
         return
-    if event["cpu"] >= 0:
-        w.cpus[event["cpu"]]["wakee"] = NULL
+    if now.cpu >= 0:
+        w.cpus[now.cpu]["wakee"] = NULL
     if kind == WAKING:
-        _waking(w, event, current, time_ns)
+        _waking(w, now, current)
     elif kind == WAKEUP:
-        _wakeup(w, event, current, time_ns)
+        _wakeup(w, now, current)
     elif kind == WAKEUP_NEW:
-        _wakeup_new(w, event, current, time_ns)
+        _wakeup_new(w, now, current)
     elif kind == FORK:
-        _fork(w, event, time_ns)
+        _fork(w, now)
     elif kind == EXEC and current >= 0:
         w.tasks[current]["executed"] = 1
 
@@ -274,12 +281,23 @@ def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> None
     """Take events[begin:end] (EVENT, in time order); times in rows count from `origin_ns`."""
     for row in range(begin, end):
         event = events[row]
-        kind = event["kind"]
-        _step(w, event, event["time_ns"] - origin_ns)
-        if kind == SWITCH:
-            _name(w, event["tid"], row, 0)
-        if kind != EXEC and kind != EXIT and kind != KNOWN and (kind != FORK or event["cpu"] >= 0):
-            _name(w, event["target_tid"], row, 1)
+        now = Event(
+            event["time_ns"] - origin_ns,
+            wide(event["kind"]),
+            wide(event["cpu"]),
+            wide(event["tid"]),
+            wide(event["tgid"]),
+            wide(event["target_tid"]),
+            wide(event["target_cpu"]),
+            wide(event["prev_state"]),
+            wide(event["flags"]),
+            event["value"],
+        )
+        _step(w, now)
+        if now.kind == SWITCH:
+            _name(w, now.tid, row, FIRST)
+        if now.kind not in (EXEC, EXIT, KNOWN) and (now.kind != FORK or now.cpu >= 0):
+            _name(w, now.target_tid, row, SECOND)
 
 
 @cached_njit
@@ -289,7 +307,7 @@ def finish(w: World, end_ns: int) -> None:
         t = w.tasks[task]
         if t["row"] < 0:
             continue
-        if t["exiting"]:
+        if t["exiting"]:  # its last switch is missing
             end_task(w, task, max(t["end_ns"], w.intervals[t["row"]]["start_ns"]))
         else:
             close_row(w, task, end_ns)

@@ -30,7 +30,7 @@ def add_gap(w: World, cpu: int, start_ns: int, end_ns: int, cause: int) -> None:
 
 
 @njit
-def open_row(w: World, task: int, state: int, start_ns: int, cpu: int, reason: int, inferred: bool) -> None:
+def open_row(w: World, task: int, state: int, start_ns: int, cpu: int, reason: int, inferred: int) -> None:
     """`task` is in `state` from `start_ns` on; `cpu` and `reason` may be NULL."""
     row = w.counts[N_INTERVALS]
     w.counts[N_INTERVALS] += 1
@@ -39,7 +39,7 @@ def open_row(w: World, task: int, state: int, start_ns: int, cpu: int, reason: i
     interval["cpu"] = cpu
     interval["state"] = state
     interval["reason"] = reason
-    interval["inferred"] = 1 if inferred else 0
+    interval["inferred"] = inferred
     interval["start_ns"] = start_ns
     interval["end_ns"] = start_ns
     w.tasks[task]["row"] = row
@@ -66,7 +66,7 @@ def end_task(w: World, task: int, end_ns: int) -> None:
 
 
 @njit
-def add_task(w: World, tid: int) -> int:
+def add_task(w: World, tid: int) -> Number:
     """A new task with this tid, which no event is about yet."""
     task = w.counts[N_TASKS]
     w.counts[N_TASKS] += 1
@@ -91,7 +91,7 @@ def activate(w: World, task: int, time_ns: int) -> None:
 
 
 @njit
-def task_for(w: World, tid: int, time_ns: int) -> int:
+def task_for(w: World, tid: int, time_ns: int) -> Number:
     """The task an event is about: an ended one's tid makes a new task."""
     task = known_task(w, tid)
     if w.tasks[task]["state"] == EXITED:

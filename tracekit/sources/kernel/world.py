@@ -6,24 +6,32 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tracekit.sources.kernel.events import Records, Rows
+from tracekit.sources.kernel.events import Number, Records, Rows, wide
+
+
+def _numbers(start: int, end: int) -> list[Number]:
+    """start … end-1, of one width: numba compiles a callee anew for every plain int that it is given."""
+    return [wide(number) for number in range(start, end)]
+
 
 # Positions in EVENT_KINDS, STATES, REASONS and GAP_CAUSES: compiled code can't look words up.
 # tests/unit/test_kernel_words.py compares them.
-SWITCH, WAKING, WAKEUP, WAKEUP_NEW, MIGRATE, STAT_RUNTIME, FORK, EXEC, EXIT, COMM, KNOWN = range(11)
-RUNNING, RUNNABLE, BLOCKED, NEW, EXITED, UNKNOWN = range(6)
-REASON_WAKEUP, REASON_SPAWN = 2, 3
-BROKEN_CHAIN, INFERRED_SWITCH, PID_REUSED = 1, 2, 6
+SWITCH, WAKING, WAKEUP, WAKEUP_NEW, MIGRATE, STAT_RUNTIME, FORK, EXEC, EXIT, COMM, KNOWN = _numbers(0, 11)
+RUNNING, RUNNABLE, BLOCKED, NEW, EXITED, UNKNOWN = _numbers(0, 6)
+REASON_WAKEUP, REASON_SPAWN = _numbers(2, 4)
+BROKEN_CHAIN, INFERRED_SWITCH = _numbers(1, 3)
+PID_REUSED: Number = wide(6)
 IN_INTERRUPT, EXECUTED = 1, 2
 
-NULL = -1
-IDLE = -1  # a CPU's task
-NOT_SEEN = -2  # a CPU's task, when no event tells
-NO_TIME = -(1 << 62)
+NO, YES = FIRST, SECOND = _numbers(0, 2)
+NULL: Number = wide(-1)
+IDLE: Number = wide(-1)  # a CPU's task
+NOT_SEEN: Number = wide(-2)  # a CPU's task, when no event tells
+NO_TIME: Number = wide(-(1 << 62))
 
 # Positions in `World.counts`.
-N_TASKS, N_ACTIVE, N_INTERVALS, N_WAKEUPS, N_GAPS = range(5)
-WOKEN_RUNNING, WOKEN_RUNNABLE, MISSED_WAKEUP, EARLY_WAKEUP, INFERRED, REFINED = range(5, 11)
+N_TASKS, N_ACTIVE, N_INTERVALS, N_WAKEUPS, N_GAPS = _numbers(0, 5)
+WOKEN_RUNNING, WOKEN_RUNNABLE, MISSED_WAKEUP, EARLY_WAKEUP, INFERRED, REFINED = _numbers(5, 11)
 COUNTERS = 11
 
 # What one event can add at most (see `_switch` and `_fork`), so that a chunk never outgrows its arrays.
@@ -38,12 +46,12 @@ TASK = np.dtype(
         ("hint_ns", np.int64),  # when it got its CPU, by the first accounting since it last left one
         ("wakeup_row", np.int64),
         ("name_row", np.int64),
-        ("tid", np.int32),
-        ("tgid", np.int32),
-        ("parent", np.int32),
-        ("cpu", np.int32),
-        ("waker", np.int32),  # of the last waking that has not taken effect
-        ("waking_cpu", np.int32),
+        ("tid", np.int64),
+        ("tgid", np.int64),
+        ("parent", np.int64),
+        ("cpu", np.int64),
+        ("waker", np.int64),  # of the last waking that has not taken effect
+        ("waking_cpu", np.int64),
         ("state", np.int8),
         ("name_role", np.int8),
         ("exiting", np.int8),
@@ -58,8 +66,8 @@ CPU = np.dtype(
         ("lower_ns", np.int64),  # bounds of an inferred switch-in that accounting may still refine
         ("upper_ns", np.int64),
         ("before_row", np.int64),
-        ("task", np.int32),
-        ("wakee", np.int32),  # whom this CPU is just placing
+        ("task", np.int64),
+        ("wakee", np.int64),  # whom this CPU is just placing
         ("pending", np.int8),
     ],
     align=True,
@@ -102,3 +110,18 @@ class World(NamedTuple):
     leave_state: Rows  # by prev_state
     leave_reason: Rows
     use_wakeup: bool
+
+
+class Event(NamedTuple):
+    """One event at hand: EVENT's fields, all of one width, so that every callee is compiled once."""
+
+    time_ns: int
+    kind: int
+    cpu: int
+    tid: int
+    tgid: int
+    target_tid: int
+    target_cpu: int
+    prev_state: int
+    flags: int
+    value: int

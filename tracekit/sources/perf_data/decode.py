@@ -18,6 +18,7 @@ from tracekit.sources.kernel.events import (
     Row,
     Rows,
     blank_events,
+    wide,
 )
 from tracekit.sources.kernel.formats import EventFormat, Field, prev_state_masks
 from tracekit.sources.perf_data.layout import HEADER_SIZE, TID_AT
@@ -39,7 +40,8 @@ TRACEPOINTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
 NAME_FIELDS = {"switch": ("prev_comm", "next_comm"), "fork": (None, "child_comm"), "exec": (None, None)}
 
 # Columns of a plan: the kind, then offset and size of each field; offset -1 where there is none.
-KIND, FLAGS, PID, TARGET, STATE, CPU, VALUE = 0, 1, 3, 5, 7, 9, 11
+KIND = 0
+FLAGS, PID, TARGET, STATE, CPU, VALUE = (wide(column) for column in range(1, 13, 2))
 PLAN_COLUMNS = 13
 _KIND_FORK, _KIND_EXIT, _KIND_COMM = EVENT_KINDS["fork"], EVENT_KINDS["exit"], EVENT_KINDS["comm"]
 _PREEMPTED, _OTHER_STATE = PREV_STATE_CODES["R+"], PREV_STATE_CODES["?"]
@@ -105,7 +107,7 @@ def _prev_state(value: int, masks: Rows, codes: Rows, preempted_mask: int) -> Nu
 
 
 @njit
-def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, big: bool) -> int:
+def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, big: bool) -> Number:
     """A tracepoint's sample into `event`; returns the raw prev_state, or -1."""
     raw = raw_at(data, at, layout, big)
     if raw < 0:

@@ -22,7 +22,7 @@ def u16(data: Bytes, at: int, big: bool) -> Number:
 def u32(data: Bytes, at: int, big: bool) -> Number:
     """Four bytes, unsigned."""
     if big:
-        return u16(data, at, True) << 16 | u16(data, at + 2, True)
+        return u16(data, at, big) << 16 | u16(data, at + 2, big)
     return (
         np.int64(data[at])
         | np.int64(data[at + 1]) << 8
@@ -42,8 +42,8 @@ def i32(data: Bytes, at: int, big: bool) -> Number:
 def i64(data: Bytes, at: int, big: bool) -> Number:
     """Eight bytes, signed: what does not fit a signed number comes out negative."""
     if big:
-        return u32(data, at, True) << 32 | u32(data, at + 4, True)
-    return u32(data, at + 4, False) << 32 | u32(data, at, False)
+        return u32(data, at, big) << 32 | u32(data, at + 4, big)
+    return u32(data, at + 4, big) << 32 | u32(data, at, big)
 
 
 @njit

@@ -55,7 +55,7 @@ def attr_of(ids: Rows, attr_of_id: Rows, number: int) -> Number:
 
 
 @njit
-def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> int:
+def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> Number:
     """Bytes that follow a record outside of its size (util/header.c, util/auxtrace.c); -1 for nonsense."""
     if kind == AUXTRACE and size >= HEADER_SIZE + 8:
         return i64(data, at + HEADER_SIZE, big)
@@ -65,7 +65,7 @@ def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> int:
 
 
 @njit
-def record_size(data: Bytes, at: int, end: int, big: bool) -> int:
+def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
     """The size of the record at `at` with all that belongs to it; 0 when there can be no record."""
     if at + HEADER_SIZE > end:
         return 0
