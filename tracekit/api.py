@@ -35,6 +35,7 @@ from tracekit.vocabulary import FORMS
 __all__ = ["compare", "extract", "ingest", "load", "measure", "replay", "save", "synth", "write_report"]
 
 RECORDED = "recorded"
+_RECORDERS = {"perf.data": "perf", "Go execution trace": "go"}  # whose cost per event the profile knows
 DEFAULT_CPUS = 2  # for a program that was never recorded: as many as the reference profile's machine has
 
 
@@ -53,13 +54,20 @@ def synth(
 
 
 def extract(
-    trace: Trace, *, process: str | int | None = None, arrivals: str = "closed", profile: str = REFERENCE
+    trace: Trace,
+    *,
+    process: int | str | Sequence[int | str] | None = None,
+    arrivals: str = "closed",
+    profile: str = REFERENCE,
 ) -> Program:
-    """What the tasks of a trace wanted to do. `process` restricts it; `arrivals` are closed or open.
+    """What the tasks of a trace wanted to do.
 
-    The profile says what the recorded form and its recorder added, which is taken out.
+    `process` names the processes to convert by id or name, by default all but kernel threads and the recorder;
+    `arrivals` are closed or open; `profile` says what the recorded form and its recorder added, which is taken out.
     """
-    costs = load_profile(profile).form_costs(str(trace.meta["form"]), None)
+    source, form = trace.meta.get("source") or {}, trace.meta.get("form")
+    recorder = _RECORDERS.get(str(source.get("format")))
+    costs = load_profile(profile).form_costs(form, recorder) if form in FORMS else None
     return extract_program(trace, costs=costs, process=process, arrivals=arrivals)
 
 
@@ -71,21 +79,24 @@ def replay(
     profile: str = REFERENCE,
     seed: int = 0,
     kernel: str | None = None,
-    parameters: Mapping[str, str] | None = None,
+    parameters: Mapping[str, int] | None = None,
     progress: Progress = no_progress,
 ) -> list[Run]:
     """Replay a program, or a trace by way of its program, under each model; the runs in the same order.
 
-    `cpus` is as many as the recording had by default. The model `recorded` needs a trace.
+    `cpus` is as many as the recording had by default; `kernel` swaps the kernel policy below every model;
+    `parameters` go by full name, such as goroutine.min_capacity. The model `recorded` needs a trace.
     """
     costs = load_profile(profile)
-    program = extract(work, profile=profile) if isinstance(work, Trace) and set(models) - {RECORDED} else work
     cpus = cpus or work.meta.get("cpus") or DEFAULT_CPUS
+    program: Program | None = None
     runs = []
     for model in models:
         if model == RECORDED:
             runs.append(_recorded(work))
             continue
+        if program is None:
+            program = extract(work, profile=profile) if isinstance(work, Trace) else work
         runs.append(replay_under(program, model, cpus=cpus, profile=costs, seed=seed, kernel=kernel,
                                  parameters=parameters, progress=progress))  # fmt: skip
     return runs

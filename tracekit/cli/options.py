@@ -50,7 +50,7 @@ class ArrivalKind(StrEnum):
 
 
 DEFAULT_MODELS = "process,thread,goroutine"
-MAX_CPUS = 1024
+MAX_CPUS = 4096  # the engine's own limit
 Models = Annotated[
     str, typer.Option("--model", "-m", help="Models by name, with commas between; `tracekit models` lists them.")
 ]

@@ -1,11 +1,15 @@
-"""Progress on a terminal, one line that overwrites itself; silent anywhere else."""
+"""Progress on a terminal, one line that overwrites itself; silent anywhere else.
+
+Compiling is part of the wait the first time, and is said so: numba announces what it does not find in its cache.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 _EVERY_S = 0.1  # a terminal can't show more, and printing costs time
 
@@ -15,25 +19,30 @@ class ProgressLine:
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self._shown = sys.stderr.isatty()
+        self.shown = sys.stderr.isatty()
         self._next = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         """Show how far the work is, at most every tenth of a second."""
         now = time.monotonic()
-        if self._shown and now >= self._next:
+        if self.shown and now >= self._next:
             self._next = now + _EVERY_S
             self._print(f"{self.label} {100 * done // max(total, 1)} %")
 
     def say(self, label: str) -> None:
         """Begin another part of the work."""
         self.label, self._next = label, 0.0
-        if self._shown:
+        if self.shown:
             self._print(label)
+
+    def note(self, text: str) -> None:
+        """Say what holds the work up."""
+        if self.shown:
+            self._print(f"{self.label} ({text})" if text else self.label)
 
     def clear(self) -> None:
         """Leave the line empty for what comes next."""
-        if self._shown:
+        if self.shown:
             self._print("")
 
     def _print(self, text: str) -> None:
@@ -47,6 +56,27 @@ def progress(label: str) -> Iterator[ProgressLine]:
     line = ProgressLine(label)
     line.say(label)
     try:
-        yield line
+        with _compiling_shown(line) if line.shown else nullcontext():
+            yield line
     finally:
         line.clear()
+
+
+@contextmanager
+def _compiling_shown(line: ProgressLine) -> Iterator[None]:
+    from numba.core import event
+
+    class Notice(event.Listener):
+        def on_start(self, event: object) -> None:
+            line.note("compiling, the first time only")
+
+        def on_end(self, event: object) -> None:
+            line.note("")
+
+    announcements: Any = event  # numba's functions are not annotated
+    notice = Notice()
+    announcements.register("numba:compile", notice)
+    try:
+        yield
+    finally:
+        announcements.unregister("numba:compile", notice)

@@ -14,8 +14,10 @@ from tracekit.cli.progress import progress
 from tracekit.cli.suggest import unknown
 from tracekit.errors import UsageError
 from tracekit.metrics.compare import bundle_labels, comparison_json, terminal_table
-from tracekit.models.catalog import find_kernel, find_model
+from tracekit.models.catalog import catalog, find_kernel, find_model
+from tracekit.models.model import Model
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
+from tracekit.units import parse_bytes, parse_duration_ns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 class Choice:
     """How to replay: each model with the parameters set for it, and what holds for all."""
 
-    models: Mapping[str, dict[str, str]]
+    models: Mapping[str, dict[str, int]]
     cpus: int | None = None
     profile: str = "reference"
     seed: int = 0
@@ -83,7 +85,7 @@ class Replayed:
         return "\n\n".join([head, terminal_table(self.compared), *unfinished])
 
 
-def known_models(names: str, kernel: str | None, given: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def known_models(names: str, kernel: str | None, given: Mapping[str, str]) -> dict[str, dict[str, int]]:
     """The models of `a,b,c`, each with those of the given parameters that it has.
 
     Raises UsageError for a name or a parameter that there is not: before a long read, not after it.
@@ -92,11 +94,29 @@ def known_models(names: str, kernel: str | None, given: Mapping[str, str]) -> di
     if not chosen:
         raise UsageError("--model names no model", remedy="see `tracekit models`")
     below = find_kernel(kernel) if kernel else None
-    has = {name: set(find_model(name).all_parameters(below)) for name in chosen if name != api.RECORDED}
+    has = {name: _model(name).all_parameters(below) for name in chosen if name != api.RECORDED}
     for parameter in given:
-        if not any(parameter in known for known in has.values()):
+        if not any(parameter in parameters for parameters in has.values()):
             raise unknown("parameter", parameter, sorted(set().union(*has.values())))
-    return {name: {p: given[p] for p in given if p in has.get(name, ())} for name in chosen}
+    return {
+        name: {p: _number(p, given[p], has[name][p].unit) for p in given if p in has.get(name, {})} for name in chosen
+    }
+
+
+def _model(name: str) -> Model:
+    known = catalog()
+    if ":" not in name and name not in known:
+        raise unknown("model", name, [*known, api.RECORDED])
+    return find_model(name)
+
+
+def _number(name: str, text: str, unit: str) -> int:
+    """A parameter's value as people write it: `10ms`, `64KiB`, `3`."""
+    parse = {"ns": parse_duration_ns, "bytes": parse_bytes}.get(unit, int)
+    try:
+        return parse(text)
+    except ValueError:
+        raise UsageError(f"{name}={text} is not a number of {unit}", remedy="for example 3, 10ms or 64KiB") from None
 
 
 def replay_all(work: Work, choice: Choice) -> Replayed:
@@ -125,4 +145,5 @@ def _program(work: Work, choice: Choice) -> Program:
         if choice.process is not None:
             raise UsageError("--process chooses from a recording; this is a program already")
         return work.given
-    return api.extract(work.given, process=choice.process, arrivals=choice.arrivals, profile=choice.profile)
+    process = int(choice.process) if choice.process and choice.process.isdecimal() else choice.process
+    return api.extract(work.given, process=process, arrivals=choice.arrivals, profile=choice.profile)
