@@ -46,15 +46,16 @@ def vanish(w: World, task: int, until_ns: int) -> None:
     w.cpus[cpu]["pending"] = 0
     w.tasks[task]["hint_ns"] = NO_TIME
     close_row(w, task, left_ns)
-    if w.tasks[task]["exiting"]:
-        end_task(w, task, left_ns)
-    else:
-        open_row(w, task, UNKNOWN, left_ns, NULL, NULL, YES)
+    open_row(w, task, UNKNOWN, left_ns, NULL, NULL, YES)
 
 
 @njit
-def infer_switch_in(w: World, task: int, cpu: int, seen_ns: int, time_ns: int) -> None:
-    """`task` is on `cpu` though no switch said so: it came after all that is known of both."""
+def infer_switch_in(w: World, task: int, cpu: int, before: int, seen_ns: int, time_ns: int) -> None:
+    """`task` is on `cpu` though no switch said so: it came after all that is known of both.
+
+    Accounting tells when. Without it, an idle CPU took a queued task at once; in all other cases only what an
+    event attests counts as RUNNING.
+    """
     if w.tasks[task]["state"] == RUNNING:
         vanish(w, task, time_ns)
     row = w.tasks[task]["row"]
@@ -68,7 +69,10 @@ def infer_switch_in(w: World, task: int, cpu: int, seen_ns: int, time_ns: int) -
     add_gap(w, cpu, lower_ns, time_ns, INFERRED_SWITCH)
     w.counts[INFERRED] += 1
     hint_ns = w.tasks[task]["hint_ns"]
-    start_ns = lower_ns if hint_ns == NO_TIME else min(max(hint_ns, lower_ns), time_ns)
+    if hint_ns == NO_TIME:
+        start_ns = lower_ns if before == IDLE and w.tasks[task]["state"] == RUNNABLE else time_ns
+    else:
+        start_ns = min(max(hint_ns, lower_ns), time_ns)
     close_row(w, task, start_ns)
     open_row(w, task, RUNNING, start_ns, cpu, NULL, YES)
     c = w.cpus[cpu]
@@ -92,7 +96,7 @@ def attest(w: World, cpu: int, tid: int, time_ns: int) -> Number:
         if before >= 0:
             vanish(w, before, time_ns)
         if task >= 0:
-            infer_switch_in(w, task, cpu, seen_ns, time_ns)
+            infer_switch_in(w, task, cpu, before, seen_ns, time_ns)
         c["task"] = task
     c["seen_ns"] = time_ns
     return task

@@ -171,8 +171,19 @@ def _retire(w: World, task: int, time_ns: int) -> None:
         vanish(w, task, time_ns)
     if t["first"] >= 0:
         add_gap(w, NULL, t["start_ns"], time_ns, PID_REUSED)
-        end_task(w, task, time_ns)
+    _last(w, task, time_ns)
     t["state"] = EXITED
+    t["end_ns"] = t["end_ns"] if t["exiting"] else time_ns
+
+
+@njit
+def _last(w: World, task: int, end_ns: int) -> None:
+    """Nothing more will be told of a task; of one that was ending, its last switch is missing."""
+    t = w.tasks[task]
+    if t["row"] >= 0 and t["exiting"]:
+        end_task(w, task, max(t["end_ns"], w.intervals[t["row"]]["start_ns"]))
+    elif t["row"] >= 0:
+        close_row(w, task, end_ns)
 
 
 @njit
@@ -304,10 +315,4 @@ def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> None
 def finish(w: World, end_ns: int) -> None:
     """The recording ends at `end_ns`: close what is open."""
     for task in range(w.counts[N_TASKS]):
-        t = w.tasks[task]
-        if t["row"] < 0:
-            continue
-        if t["exiting"]:  # its last switch is missing
-            end_task(w, task, max(t["end_ns"], w.intervals[t["row"]]["start_ns"]))
-        else:
-            close_row(w, task, end_ns)
+        _last(w, task, end_ns)

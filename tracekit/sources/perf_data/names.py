@@ -21,18 +21,19 @@ def name_reader(
     """Reads names by event row and role; `records` are the events' own, in their order."""
     fields = [_name_fields(event) for event in formats]
 
-    def one(record: np.void, role: int) -> str:
-        at, size = int(record["at"]), int(record["size"])
-        if record["type"] != walk.SAMPLE:
-            return _text(data[at + _COMM_AT : at + size]) if record["type"] == walk.COMM else ""
-        attr = int(record["attr"])
-        field, raw = fields[attr][role], walk.raw_at(data, at, layouts[attr], big)
-        if field is None or raw < 0:
-            return ""
-        return _text(_field_bytes(data[: at + size], raw, field, big))
+    def one(record: np.void, raw: int, role: int) -> str:
+        end = int(record["at"]) + int(record["size"])
+        if record["type"] == walk.COMM:
+            return _text(data[int(record["at"]) + _COMM_AT : end])
+        field = fields[int(record["attr"])][role] if raw >= 0 else None
+        return _text(_field_bytes(data[:end], raw, field, big)) if field else ""
 
     def read(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
-        return [one(records[row], int(role)) for row, role in zip(rows.tolist(), roles.tolist(), strict=True)]
+        named = records[rows]
+        raw = np.full(len(named), -1, np.int64)
+        sampled = np.flatnonzero(named["type"] == walk.SAMPLE)
+        raw[sampled] = walk.raw_places(data, named[sampled], layouts, big)
+        return [one(*row) for row in zip(named, raw.tolist(), roles.tolist(), strict=True)]
 
     return read
 

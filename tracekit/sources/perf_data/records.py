@@ -110,7 +110,7 @@ def _walk(
         if why == walk.IMPOSSIBLE:
             if header.unfinished and _feature_table_at(data, header, at):
                 return batches, at, damage
-            again = walk.resync(data, at + 8, end, header.big, AGREEING)
+            again = walk.resync(data, at + 4, end, header.big, AGREEING)
             cut = again >= end and (declared > len(data) or header.unfinished or header.pipe)
             damage.append(Damage(at, again, known, "truncated" if cut else "corrupt"))
             at = again
@@ -120,16 +120,18 @@ def _walk(
 
 
 def _feature_table_at(data: Bytes, header: Header, at: int) -> bool:
-    """Whether the table of feature sections begins here: its first section lies right behind it."""
-    if not header.features or at + 16 > len(data):
+    """Whether the table of feature sections begins here: the sections follow it, one behind the other."""
+    count = len(header.features)
+    if not count or at + 16 * count > len(data):
         return False
-    (first,) = struct.unpack_from(header.order + "Q", data.data, at)
-    return bool(first == at + 16 * len(header.features))
+    table = struct.unpack_from(f"{header.order}{2 * count}Q", data.data, at)
+    ends = [offset + size for offset, size in zip(table[::2], table[1::2], strict=True)]
+    return table[0] >= at + 16 * count and list(table[2::2]) == ends[:-1]
 
 
 def _packed(where: str, at: int) -> SourceError:
     return SourceError(
         "a perf.data with zstd-compressed records",
         where=f"{where} at byte {at}",
-        remedy="record without -z, or unpack it with perf inject -i FILE -o NEW_FILE",
+        remedy="record without -z",
     )

@@ -6,16 +6,16 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.events import GAP, KernelRecording, Records, Rows
+from tracekit.sources.kernel.events import KernelRecording, Records, Rows
 from tracekit.sources.kernel.formats import EventFormat
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.decode import KIND, Plan, decode, plan
 from tracekit.sources.perf_data.header import Header
+from tracekit.sources.perf_data.holes import gaps, records_astray
 from tracekit.sources.perf_data.layout import HAS_RAW, TIME_AT, TRACEPOINT
 from tracekit.sources.perf_data.names import name_reader
-from tracekit.sources.perf_data.numbers import Bytes, i64
+from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.records import Recorded
-from tracekit.vocabulary import GAP_CAUSES
 
 HOW_TO_RECORD = "record with: perf sched record -k CLOCK_MONOTONIC -- COMMAND"
 
@@ -25,14 +25,15 @@ def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOpti
     formats = _formats(header, recorded, where)
     how = plan(formats)
     _require(header, recorded, how, where)
-    chosen = in_time_order(_wanted(recorded.records, how.rows[:, KIND]))
+    astray = records_astray(recorded.records)
+    found, streams = gaps(data, recorded, astray, header.big)
+    chosen = in_time_order(_wanted(np.delete(recorded.records, astray), how.rows[:, KIND]))
     events = decode(data, chosen, recorded.layouts, how, header.big)
     whole = events["kind"] >= 0
-    gaps, streams = holes(data, recorded, header.big)
     return KernelRecording(
         events[whole],
         name_reader(data, chosen[whole], recorded.layouts, formats, header.big),
-        gaps,
+        found,
         options.wakeup,
         lambda done, total: options.progress(len(data) * done // total, len(data)),
         streams=streams,
@@ -78,35 +79,3 @@ def in_time_order(records: Records) -> Records:
     order = np.argsort(records["time_ns"], kind="stable")
     ordered: Records = records[order]
     return ordered
-
-
-def holes(data: Bytes, recorded: Recorded, big: bool) -> tuple[Records, list[str | None]]:
-    """Gaps (GAP) for lost records and damaged bytes, and for each the part of the file concerned."""
-    records = recorded.records
-    lost = np.flatnonzero((records["type"] == walk.LOST) & (records["size"] >= 24))
-    gaps = np.zeros(len(lost) + len(recorded.damage), GAP)
-    rows = gaps[: len(lost)]
-    rows["cpu"] = records["cpu"][lost]
-    rows["end_ns"] = records["time_ns"][lost]
-    rows["start_ns"] = _last_times_before(records, lost)
-    rows["lost_events"] = [i64(data, int(at) + 16, big) for at in records["at"][lost]]
-    rows["cause"] = GAP_CAUSES["lost_records"]
-    times = np.maximum.accumulate(records["time_ns"])
-    for row, damage in zip(gaps[len(lost) :], recorded.damage, strict=True):
-        before, after = damage.records_before - 1, damage.records_before
-        row["start_ns"] = times[before] if before >= 0 else 0
-        row["end_ns"] = records["time_ns"][after] if after < len(records) else row["start_ns"]
-        row["cpu"], row["lost_events"], row["cause"] = -1, -1, GAP_CAUSES[damage.cause]
-    return gaps, [None] * len(lost) + [f"bytes {damage.start} to {damage.end}" for damage in recorded.damage]
-
-
-def _last_times_before(records: Records, rows: Rows) -> Rows:
-    """The time of the last record of the same CPU before each row: what was lost came after it."""
-    found = records["time_ns"][rows]
-    for cpu in np.unique(records["cpu"][rows]):
-        mine = np.flatnonzero((records["cpu"] == cpu) & (records["type"] == walk.SAMPLE))
-        here = records["cpu"][rows] == cpu
-        place = np.searchsorted(mine, rows[here]) - 1
-        if len(mine):
-            found[here] = np.where(place >= 0, records["time_ns"][mine[place]], found[here])
-    return found

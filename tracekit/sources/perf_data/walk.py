@@ -24,7 +24,7 @@ from tracekit.sources.perf_data.numbers import Bytes, i32, i64, u16, u32
 # enum perf_event_type (include/uapi/linux/perf_event.h) and perf_user_event_type (tools/lib/perf).
 LOST, COMM, EXIT, FORK, SAMPLE, LOST_SAMPLES = 2, 3, 4, 7, 9, 13
 HEADER_ATTR, TRACING_DATA, AUXTRACE, HEADER_FEATURE, COMPRESSED, COMPRESSED2 = 64, 66, 71, 80, 81, 83
-KERNEL_TYPES_END, USER_TYPES_START, USER_TYPES_END = 64, 64, 128  # room for types newer than this reader
+KERNEL_TYPES_END, USER_TYPES_END = 64, 128  # room for types newer than this reader
 
 DONE, FULL, IMPOSSIBLE, PACKED = range(4)
 
@@ -70,7 +70,9 @@ def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
     if at + HEADER_SIZE > end:
         return 0
     kind, size = u32(data, at, big), u16(data, at + 6, big)
-    if kind == 0 or kind >= USER_TYPES_END or size < HEADER_SIZE or size % 8 or at + size > end:
+    if kind == 0 or kind >= USER_TYPES_END or size < HEADER_SIZE or at + size > end:
+        return 0
+    if kind < KERNEL_TYPES_END and size % 8:  # perf's own records may have any size
         return 0
     after = payload_after(data, at, kind, size, big)
     return size + after if 0 <= after <= end - at - size else 0
@@ -99,6 +101,15 @@ def raw_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
     if not layout[HAS_RAW] or place + 4 > end or place + 4 + u32(data, place, big) > end:
         return -1
     return place + 4
+
+
+@cached_njit
+def raw_places(data: Bytes, records: Records, layouts: Rows, big: bool) -> Rows:
+    """`raw_at` for samples of known events."""
+    places = np.empty(len(records), np.int64)
+    for row in range(len(records)):
+        places[row] = raw_at(data, records[row]["at"], layouts[records[row]["attr"]], big)
+    return places
 
 
 @njit
@@ -159,7 +170,7 @@ def resync(data: Bytes, at: int, end: int, big: bool, agreeing: int) -> int:
             found += 1
         if found == agreeing or (found > 0 and place == end):
             return at
-        at += 8
+        at += 4
     return end
 
 
@@ -179,3 +190,27 @@ def find(data: Bytes, at: int, end: int, big: bool, wanted: Rows, out: Rows) -> 
                 break
         at += size
     return count
+
+
+@cached_njit
+def out_of_order(times: Rows, cpus: Rows, cpu_count: int, tolerance_ns: int) -> Rows:
+    """Places where a CPU's time jumps back by more than the tolerance: the odd one out of each three in a row."""
+    last = np.full(cpu_count, -1, np.int64)  # the place of each CPU's last sound time, and of the one before it
+    before = np.full(cpu_count, -1, np.int64)
+    found = np.empty(len(times), np.int64)
+    count = 0
+    for place in range(len(times)):
+        cpu = cpus[place]
+        previous = last[cpu]
+        if previous >= 0 and times[place] < times[previous] - tolerance_ns:
+            if before[cpu] >= 0 and times[place] < times[before[cpu]] - tolerance_ns:
+                found[count] = place
+                count += 1
+                continue
+            found[count] = previous
+            count += 1
+            last[cpu] = place
+            continue
+        before[cpu] = previous
+        last[cpu] = place
+    return np.sort(found[:count])

@@ -1,0 +1,111 @@
+"""What is missing from a file, as gaps: records that were lost, bytes that make no sense, times that can't be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tracekit.sources.kernel.events import CPU_MAX, GAP, Records, Rows
+from tracekit.sources.perf_data import walk
+from tracekit.sources.perf_data.numbers import Bytes
+from tracekit.sources.perf_data.records import Damage, Recorded
+from tracekit.vocabulary import GAP_CAUSES
+
+# A CPU's records are in order of time, but for an interrupt that comes between a record's taking the time and
+# its taking its place. None lasts this long, so a record further out of order has a damaged time.
+ASTRAY_NS = 1_000_000_000
+_LOST_MOST = 1 << 48  # more is no count, and sums of it must fit 64 bits
+_LEAST_SIZE = {walk.LOST: 24, walk.LOST_SAMPLES: 16}
+
+Gaps = tuple[Records, list[str | None]]  # GAP records, and for each the part of the file concerned
+
+
+def gaps(data: Bytes, recorded: Recorded, astray: Rows, big: bool) -> Gaps:
+    """All of a file's gaps, times of the recording's clock."""
+    found = [_lost(data, recorded.records, big), _astray(recorded.records, astray)]
+    found += [_damaged(recorded.records, damage) for damage in recorded.damage]
+    return np.concatenate([rows for rows, _ in found]), [stream for _, streams in found for stream in streams]
+
+
+def records_astray(records: Records) -> Rows:
+    """Rows of samples whose time contradicts those before and after them on the same CPU."""
+    samples = np.flatnonzero((records["type"] == walk.SAMPLE) & (records["cpu"] >= 0) & (records["cpu"] < CPU_MAX))
+    if not len(samples):
+        return samples
+    cpus = int(records["cpu"][samples].max()) + 1
+    return samples[walk.out_of_order(records["time_ns"][samples], records["cpu"][samples], cpus, ASTRAY_NS)]
+
+
+def _lost(data: Bytes, records: Records, big: bool) -> Gaps:
+    """LOST records; perf's own LOST_SAMPLES at the end are sums over the same losses, so only an excess counts."""
+    rows = [row for kind in _LEAST_SIZE for row in _whole(records, kind)]
+    timed = np.array([row for row in rows if records["time_ns"][row] > 0], np.int64)
+    sums = [row for row in rows if records["time_ns"][row] <= 0]
+    lost = np.zeros(len(timed), GAP)
+    lost["cpu"], lost["end_ns"] = records["cpu"][timed], records["time_ns"][timed]
+    lost["start_ns"] = np.minimum(_last_times_before(records, timed), lost["end_ns"])
+    lost["lost_events"] = [_count(data, records[row], big) for row in timed]
+    lost["cause"] = GAP_CAUSES["lost_records"]
+    excess = sum(_count(data, records[row], big) for row in sums) - int(lost["lost_events"].sum())
+    if sums and excess > 0:
+        first, last = _span(records)
+        lost = np.append(lost, _gap(first, last, "lost_records", excess))
+    return lost, [None] * len(lost)
+
+
+def _whole(records: Records, kind: int) -> Iterator[int]:
+    yield from np.flatnonzero((records["type"] == kind) & (records["size"] >= _LEAST_SIZE[kind])).tolist()
+
+
+def _count(data: Bytes, record: np.void, big: bool) -> int:
+    at = int(record["at"]) + (16 if record["type"] == walk.LOST else 8)
+    count = int.from_bytes(data[at : at + 8].tobytes(), "big" if big else "little")
+    return min(count, _LOST_MOST)
+
+
+def _last_times_before(records: Records, rows: Rows) -> Rows:
+    """The time of the last sample of the same CPU before each row: what was lost came after it."""
+    found: Rows = records["time_ns"][rows]
+    for cpu in np.unique(records["cpu"][rows]):
+        mine = np.flatnonzero((records["cpu"] == cpu) & (records["type"] == walk.SAMPLE))
+        here = records["cpu"][rows] == cpu
+        place = np.searchsorted(mine, rows[here]) - 1
+        if len(mine):
+            found[here] = np.where(place >= 0, records["time_ns"][mine[place]], found[here])
+    return found
+
+
+def _gap(start_ns: int, end_ns: int, cause: str, lost: int = -1, cpu: int = -1) -> Records:
+    rows = np.zeros(1, GAP)
+    rows["start_ns"], rows["end_ns"] = min(start_ns, end_ns), max(start_ns, end_ns)
+    rows["cause"], rows["lost_events"], rows["cpu"] = GAP_CAUSES[cause], lost, cpu
+    return rows
+
+
+def _span(records: Records) -> tuple[int, int]:
+    times = records["time_ns"][records["time_ns"] > 0]
+    return (int(times.min()), int(times.max())) if len(times) else (0, 0)
+
+
+def _damaged(records: Records, damage: Damage) -> Gaps:
+    """A hole in the file: between the records around it, or, at its end, from where the first CPU falls silent."""
+    timed = records[(records["type"] == walk.SAMPLE) & (records["time_ns"] > 0)]
+    before = timed[timed["at"] < damage.start]
+    after = timed[timed["at"] >= damage.end]
+    last = int(before["time_ns"].max()) if len(before) else 0
+    if len(after):
+        rows = _gap(int(before["time_ns"][-1]) if len(before) else 0, int(after["time_ns"][0]), damage.cause)
+    else:
+        silent = [int(before["time_ns"][before["cpu"] == cpu].max()) for cpu in np.unique(before["cpu"])]
+        rows = _gap(min(silent, default=last), last, damage.cause)
+    return rows, [f"bytes {damage.start} to {damage.end}"]
+
+
+def _astray(records: Records, rows: Rows) -> Gaps:
+    found = np.zeros(len(rows), GAP)
+    cpus = records["cpu"][rows]
+    found["cpu"], found["lost_events"], found["cause"] = cpus, 1, GAP_CAUSES["corrupt"]
+    found["start_ns"] = found["end_ns"] = _last_times_before(records, rows)
+    return found, [f"bytes {at} to {at + size}" for at, size in zip(
+        records["at"][rows].tolist(), records["size"][rows].tolist(), strict=True)]  # fmt: skip
