@@ -102,7 +102,8 @@ def _group(index: Any) -> tuple[list[Generation], int]:
     # Only where the number changes, or at a mark, is there something to decide.
     edges = np.flatnonzero(marks[1:] | marks[:-1] | (numbers[1:] != numbers[:-1])) + 1
     generations: list[Generation] = []
-    current, parts, strays = 0, [], 0
+    parts: list[Any] = []
+    current, strays = 0, 0
     for part in np.split(index, edges):
         if not len(part):
             continue

@@ -10,20 +10,21 @@ from typing import Any
 
 from tracekit.sources.go_trace import codes
 from tracekit.sources.go_trace.compiled import part
-from tracekit.sources.go_trace.emit import begin_gc_mark, begin_mark, end_mark, stamp
+from tracekit.sources.go_trace.emit import begin_mark, end_mark, stamp
 from tracekit.sources.go_trace.faults import BAD_P, DONE, G_LATE, GC_CHANGED, WAIT
-from tracekit.sources.go_trace.goroutines import lacks_context
+from tracekit.sources.go_trace.goroutines import lacks_goroutine, lacks_p
+from tracekit.sources.go_trace.lookup import NONE, find
 from tracekit.sources.go_trace.processors import p_in_range
 from tracekit.sources.go_trace.state import (
     GC_ASSIST,
+    GC_MARK,
     GC_OFF,
     GC_ON,
     GC_SWEEP,
     GC_UNDETERMINED,
-    NONE,
+    NO_TEXT,
     STW,
     State,
-    find,
 )
 
 
@@ -38,7 +39,7 @@ def _mark_phase(s: State, c: Any) -> int:
         expected = GC_OFF if c.type == codes.GC_BEGIN else GC_ON
         if t.gc_state != expected:
             return GC_CHANGED
-        lacks = lacks_context(s, c, True)
+        lacks = lacks_goroutine(s, c)
         if lacks != DONE:
             return lacks
     at = stamp(s, c.time)
@@ -50,7 +51,7 @@ def _mark_phase(s: State, c: Any) -> int:
     else:
         t.gc_state = GC_ON
         if t.gc_mark == NONE:
-            begin_gc_mark(s, at)
+            t.gc_mark = begin_mark(s, GC_MARK, at, NONE, NO_TEXT)
     return DONE
 
 
@@ -61,17 +62,17 @@ def _sweep(s: State, c: Any) -> int:
             return BAD_P
         p = s.ps[c.a0]
         if p.sweep == NONE:
-            p.sweep = begin_mark(s, GC_SWEEP, stamp(s, c.time), c.a0, 0)
+            p.sweep = begin_mark(s, GC_SWEEP, stamp(s, c.time), c.a0, NO_TEXT)
         else:
             stamp(s, c.time)
         return DONE
-    lacks = lacks_context(s, c, False)
+    lacks = lacks_p(s, c)
     if lacks != DONE:
         return lacks
     at, id_here = stamp(s, c.time), s.ms[c.m].p
     p = s.ps[id_here]
     if c.type == codes.GC_SWEEP_BEGIN:
-        p.sweep = begin_mark(s, GC_SWEEP, at, id_here, 0)
+        p.sweep = begin_mark(s, GC_SWEEP, at, id_here, NO_TEXT)
     else:
         end_mark(s, p.sweep, at)
         p.sweep = NONE
@@ -85,13 +86,13 @@ def _assist_active(s: State, c: Any) -> int:
         return G_LATE
     at = stamp(s, c.time)
     if s.goroutines[g].assist == NONE:
-        s.goroutines[g].assist = begin_mark(s, GC_ASSIST, at, g, 0)
+        s.goroutines[g].assist = begin_mark(s, GC_ASSIST, at, g, NO_TEXT)
     return DONE
 
 
 @part
 def _of_goroutine(s: State, c: Any) -> int:
-    lacks = lacks_context(s, c, True)
+    lacks = lacks_goroutine(s, c)
     if lacks != DONE:
         return lacks
     at, here = stamp(s, c.time), s.ms[c.m].goroutine
@@ -102,7 +103,7 @@ def _of_goroutine(s: State, c: Any) -> int:
         end_mark(s, g.stw, at)
         g.stw = NONE
     elif c.type == codes.GC_ASSIST_BEGIN:
-        g.assist = begin_mark(s, GC_ASSIST, at, here, 0)
+        g.assist = begin_mark(s, GC_ASSIST, at, here, NO_TEXT)
     else:
         end_mark(s, g.assist, at)
         g.assist = NONE

@@ -20,7 +20,7 @@ _MAX_NS = 1 << 62
 
 
 @part
-def to_ns(units: int, ns_per_unit: float) -> int:
+def to_ns(units: int, ns_per_unit: float) -> Any:
     """Clock units to ns; -1 if out of range."""
     ns = np.float64(units) * ns_per_unit
     if units < 0 or not ns < _MAX_NS:

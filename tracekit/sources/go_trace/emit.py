@@ -1,13 +1,19 @@
-"""Writing rows: intervals opened and closed as goroutines change state, wakeups, ranges, and transitions for tests."""
+"""Writing rows: intervals opened and closed as goroutines change state, wakeups, ranges, and transitions for tests.
+
+Times handed around here (`at`) are ns since the first event.
+"""
 
 from __future__ import annotations
 
-from tracekit.sources.go_trace.compiled import part
+from typing import Any
+
+from tracekit.sources.go_trace.columns import EARLY_ROWS
+from tracekit.sources.go_trace.compiled import constant, part
+from tracekit.sources.go_trace.lookup import NONE, find, put
 from tracekit.sources.go_trace.state import (
     ABSENT,
-    GC_MARK,
     GOROUTINE_MOVE,
-    NONE,
+    MAX_THREAD_ID,
     RUNNABLE,
     RUNNING,
     SYSCALL,
@@ -17,113 +23,150 @@ from tracekit.sources.go_trace.state import (
 from tracekit.vocabulary import REASONS, STATES
 
 _IN_RUNNING, _IN_RUNNABLE, _IN_BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
-_SYSCALL_REASON = REASONS["syscall"]
+_SYSCALL_REASON = constant(REASONS["syscall"])
 
 
 @part
-def stamp(s: State, time: int) -> int:
-    """The time an event gets: its own, or one more than the last event's where clocks disagree (Go's reader.go)."""
-    totals = s.totals[0]
-    if time <= totals.last:
-        time = totals.last + 1
-        totals.mended += 1
-    totals.last = time
-    if totals.first == NONE:
-        totals.first = time
-    if totals.epoch == NONE:
-        totals.epoch = time
-    totals.events += 1
-    return time
+def stamp(s: State, time: int) -> Any:
+    """When an event happened: its own time, or 1 ns after the last event where clocks disagree (Go's reader.go)."""
+    t = s.totals[0]
+    if time <= t.last:
+        time = t.last + 1
+        t.mended += 1
+    t.last = time
+    t.events += 1
+    if t.first == NONE:
+        t.first = time
+    at = time - t.first
+    if t.epoch == NONE:
+        t.epoch = at
+    return at
 
 
 @part
-def close_interval(s: State, goroutine: int, at: int) -> None:
-    """End the goroutine's open interval."""
+def find_or_add_m(s: State, thread: int) -> Any:
+    """The index of a thread; a new one has neither P nor goroutine. Index 0 stands for no thread."""
+    index = find(s.m_slots, thread)
+    if index == NONE:
+        index = s.totals[0].ms
+        s.totals[0].ms = index + 1
+        m = s.ms[index]
+        m.id = thread
+        # macOS gives addresses as thread ids; those are numbered as they appear.
+        m.label = thread if 0 <= thread <= MAX_THREAD_ID else index
+        m.goroutine = NONE
+        m.p = NONE
+        m.seen = 0
+        put(s.m_slots, thread, index)
+    return index
+
+
+@part
+def add_goroutine(s: State, goid: int, status: int, at: int) -> Any:
+    """Enter a goroutine and return its index, which will be its task id."""
+    index = s.totals[0].goroutines
+    s.totals[0].goroutines = index + 1
+    g = s.goroutines[index]
+    g.goid = goid
+    g.status = status
+    g.seq_generation = s.totals[0].generation
+    g.seq = 0
+    g.row = g.m = g.parent = g.end = g.assist = g.stw = g.reason = NONE
+    g.naming_stack = 0
+    g.start = at
+    put(s.goroutine_slots, goid, index)
+    return index
+
+
+@part
+def _close_interval(s: State, goroutine: int, at: int) -> None:
     g = s.goroutines[goroutine]
     if g.row == NONE:
         return
-    row = s.rows[g.row]
-    row.end = at
-    if row.state == _IN_RUNNING and row.p >= 0:
-        s.ps[row.p].free_from = at
+    s.intervals.end[g.row] = at
+    p = s.intervals.p[g.row]
+    if p >= 0:
+        s.ps[p].free_from = at
     g.row = NONE
 
 
 @part
-def open_interval(s: State, goroutine: int, status: int, start: int, reason: int, m: int) -> None:
+def _write_interval(s: State, index: int, goroutine: int, start: int, reason: int, m: int) -> None:
     """Begin an interval. Only a RUNNING one has a P: the recording does not tell where a goroutine is queued."""
-    index = s.totals[0].rows
-    s.totals[0].rows = index + 1
-    row = s.rows[index]
-    row.task = goroutine
-    row.start = start
-    row.end = NONE
-    row.m = m
-    row.p = NONE
-    row.inferred = 0
-    row.spare = 0
-    row.reason = reason
-    if status == RUNNING:
-        row.state = _IN_RUNNING
-        row.p = s.ms[m].p
-    elif status == RUNNABLE:
-        row.state = _IN_RUNNABLE
-    else:
-        row.state = _IN_BLOCKED
-        if status == SYSCALL:
-            row.reason = _SYSCALL_REASON
     g = s.goroutines[goroutine]
+    rows = s.intervals
+    rows.task[index] = goroutine
+    rows.start[index] = start
+    rows.end[index] = NONE
+    rows.thread[index] = s.ms[m].label
+    rows.inferred[index] = False
+    rows.p[index] = NONE
+    if g.status == RUNNING:
+        rows.state[index] = _IN_RUNNING
+        rows.p[index] = s.ms[m].p
+    elif g.status == RUNNABLE:
+        rows.state[index] = _IN_RUNNABLE
+    else:
+        rows.state[index] = _IN_BLOCKED
+        if g.status == SYSCALL:
+            reason = _SYSCALL_REASON
+    rows.reason[index] = reason
     g.row = index
-    g.reason = row.reason
+    g.reason = reason
 
 
 @part
-def move(s: State, kind: int, at: int, of: int, before: int, after: int, m: int) -> None:
+def move(s: State, kind: int, at: int, of: int, before: int, after: int) -> None:
     """Keep one transition, if asked to."""
-    totals = s.totals[0]
-    if totals.record == 0:
+    t = s.totals[0]
+    if t.record == 0:
         return
-    row = s.moves[totals.moves]
-    totals.moves += 1
-    row.kind = kind
-    row.at = at
-    row.id = of
-    row.before = before
-    row.after = after
-    row.m = m
+    index = t.moves
+    t.moves = index + 1
+    s.moves.kind[index] = kind
+    s.moves.at[index] = at
+    s.moves.id[index] = of
+    s.moves.before[index] = before
+    s.moves.after[index] = after
 
 
 @part
 def change(s: State, goroutine: int, status: int, at: int, reason: int, m: int) -> None:
     """Take a goroutine from its status to `status` at `at`, on thread index `m` (0: none)."""
     g = s.goroutines[goroutine]
-    move(s, GOROUTINE_MOVE, at, g.goid, g.status, status, m)
-    close_interval(s, goroutine, at)
+    move(s, GOROUTINE_MOVE, at, g.goid, g.status, status)
+    _close_interval(s, goroutine, at)
     g.status = status
     g.m = m
     if status == ABSENT:
         g.end = at
     else:
-        open_interval(s, goroutine, status, at, reason, m)
+        index = s.totals[0].rows
+        s.totals[0].rows = index + 1
+        _write_interval(s, index, goroutine, at, reason, m)
 
 
 @part
 def appear(s: State, goroutine: int, at: int, m: int) -> None:
-    """First sight of a goroutine that was there before: its state holds since the recording began.
+    """First sight of a goroutine that was there before: its state holds since the recording (or a hole) began.
 
     The runtime names a goroutine's status before its first event of a generation, so nothing changed before.
-    A P or an interval that says otherwise (damaged files) moves the start.
+    A P that says otherwise (damaged files) moves the start.
     """
-    g = s.goroutines[goroutine]
-    move(s, GOROUTINE_MOVE, at, g.goid, UNDETERMINED, g.status, m)
+    g, t = s.goroutines[goroutine], s.totals[0]
+    move(s, GOROUTINE_MOVE, at, g.goid, UNDETERMINED, g.status)
     g.m = m
-    g.start = s.totals[0].epoch
-    start = s.totals[0].epoch
+    start = t.epoch
     if g.status == RUNNING and s.ms[m].p >= 0:
         start = max(start, s.ps[s.ms[m].p].free_from)
-    open_interval(s, goroutine, g.status, start, NONE, m)
-    if start < at:
-        s.rows[g.row].inferred = 1
+    if start == 0 and t.early < EARLY_ROWS:
+        index = t.early
+        t.early = index + 1
+    else:
+        index = t.rows
+        t.rows = index + 1
+    _write_interval(s, index, goroutine, start, NONE, m)
+    s.intervals.inferred[index] = start < at
 
 
 @part
@@ -131,25 +174,23 @@ def wake(s: State, at: int, waker: int, wakee: int, p: int, reason: int) -> None
     """One wakeup; waker NONE is the scheduler, the network poller, or the runtime's monitor thread."""
     index = s.totals[0].wakeups
     s.totals[0].wakeups = index + 1
-    row = s.wakeups[index]
-    row.at = at
-    row.waker = waker
-    row.wakee = wakee
-    row.p = p
-    row.reason = reason
+    s.wakeups.at[index] = at
+    s.wakeups.waker[index] = waker
+    s.wakeups.wakee[index] = wakee
+    s.wakeups.p[index] = p
+    s.wakeups.reason[index] = reason
 
 
 @part
-def begin_mark(s: State, kind: int, at: int, of: int, text: int) -> int:
+def begin_mark(s: State, kind: int, at: int, of: int, text: int) -> Any:
     """Begin a range; `of` is a goroutine's index or a P's id, `text` a string id of this generation."""
     index = s.totals[0].marks
     s.totals[0].marks = index + 1
-    row = s.marks[index]
-    row.kind = kind
-    row.start = at
-    row.end = NONE
-    row.of = of
-    row.text = text
+    s.marks.kind[index] = kind
+    s.marks.start[index] = at
+    s.marks.end[index] = NONE
+    s.marks.of[index] = of
+    s.marks.text[index] = text
     return index
 
 
@@ -157,10 +198,4 @@ def begin_mark(s: State, kind: int, at: int, of: int, text: int) -> int:
 def end_mark(s: State, index: int, at: int) -> None:
     """End a range; one that was never seen to begin (NONE) is left out."""
     if index != NONE:
-        s.marks[index].end = at
-
-
-@part
-def begin_gc_mark(s: State, at: int) -> None:
-    """The collector's mark phase, of which there is at most one."""
-    s.totals[0].gc_mark = begin_mark(s, GC_MARK, at, NONE, 0)
+        s.marks.end[index] = at

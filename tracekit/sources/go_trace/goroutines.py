@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.sources.go_trace.codes import GO_CREATE_BLOCKED, GO_DESTROY, GO_STOP, GO_SWITCH
-from tracekit.sources.go_trace.compiled import part
+from tracekit.sources.go_trace.compiled import constant, part
 from tracekit.sources.go_trace.dictionary import Dictionary, block_reason, stop_reason
-from tracekit.sources.go_trace.emit import change, stamp, wake
+from tracekit.sources.go_trace.emit import add_goroutine, change, stamp, wake
 from tracekit.sources.go_trace.faults import (
     DONE,
     G_EXISTS,
@@ -21,38 +21,44 @@ from tracekit.sources.go_trace.faults import (
     NO_THREAD_FOR_EVENT,
     WAIT,
 )
+from tracekit.sources.go_trace.lookup import NONE, find
 from tracekit.sources.go_trace.state import (
     ABSENT,
-    NONE,
+    NO_M,
     RUNNABLE,
     RUNNING,
     SYSCALL,
     WAITING,
     State,
-    add_goroutine,
-    find,
 )
 from tracekit.vocabulary import REASONS
 
-_SPAWN, _WAKEUP, _COROUTINE = REASONS["spawn"], REASONS["wakeup"], REASONS["coroutine"]
+_SPAWN, _WAKEUP, _COROUTINE = constant(REASONS["spawn"]), constant(REASONS["wakeup"]), constant(REASONS["coroutine"])
 
 
 @part
-def lacks_context(s: State, c: Any, goroutine: bool) -> int:
-    """DONE if the event's thread has a P, and a goroutine where wanted; else what it lacks."""
-    if c.m == 0:
+def lacks_p(s: State, c: Any) -> int:
+    """DONE if the event's thread has a P; else what it lacks."""
+    if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
     if s.ms[c.m].p == NONE:
         return NO_P
-    if goroutine and s.ms[c.m].goroutine == NONE:
-        return NO_GOROUTINE
     return DONE
+
+
+@part
+def lacks_goroutine(s: State, c: Any) -> int:
+    """DONE if the event's thread has a P and a goroutine; else what it lacks."""
+    lacks = lacks_p(s, c)
+    if lacks == DONE and s.ms[c.m].goroutine == NONE:
+        return NO_GOROUTINE
+    return lacks
 
 
 @part
 def running_here(s: State, c: Any) -> int:
     """DONE if the event's thread has a P and is running a goroutine's code; else what is wrong."""
-    lacks = lacks_context(s, c, True)
+    lacks = lacks_goroutine(s, c)
     if lacks == DONE and s.goroutines[s.ms[c.m].goroutine].status != RUNNING:
         return G_NOT_RUNNING
     return lacks
@@ -62,7 +68,7 @@ def running_here(s: State, c: Any) -> int:
 def succeeds(s: State, goroutine: int, seq: int) -> bool:
     """Whether `seq` is the goroutine's next sequence number in this generation."""
     g = s.goroutines[goroutine]
-    return g.seq_generation == s.totals[0].generation and seq == g.seq + 1
+    return bool(g.seq_generation == s.totals[0].generation and seq == g.seq + 1)
 
 
 @part
@@ -73,7 +79,7 @@ def _name_by(s: State, goroutine: int, stack: int) -> None:
 
 
 @part
-def _waker(s: State, c: Any) -> int:
+def _waker(s: State, c: Any) -> Any:
     g = s.ms[c.m].goroutine
     if g != NONE and s.goroutines[g].status == RUNNING:
         return g
@@ -83,7 +89,7 @@ def _waker(s: State, c: Any) -> int:
 @part
 def go_create(s: State, c: Any) -> int:
     """A goroutine is created on a P, by a running goroutine or by the runtime."""
-    lacks = lacks_context(s, c, False)
+    lacks = lacks_p(s, c)
     if lacks != DONE:
         return lacks
     creator = s.ms[c.m].goroutine
@@ -97,9 +103,9 @@ def go_create(s: State, c: Any) -> int:
     s.goroutines[new].parent = creator
     _name_by(s, new, c.a1)
     if c.type == GO_CREATE_BLOCKED:
-        change(s, new, WAITING, at, _COROUTINE, 0)
+        change(s, new, WAITING, at, _COROUTINE, NO_M)
     else:
-        change(s, new, RUNNABLE, at, _SPAWN, 0)
+        change(s, new, RUNNABLE, at, _SPAWN, NO_M)
         wake(s, at, creator, new, s.ms[c.m].p, _SPAWN)
     return DONE
 
@@ -110,7 +116,7 @@ def go_start(s: State, c: Any) -> int:
     g = find(s.goroutine_slots, c.a0)
     if g == NONE or s.goroutines[g].status != RUNNABLE or not succeeds(s, g, c.a1):
         return WAIT
-    lacks = lacks_context(s, c, False)
+    lacks = lacks_p(s, c)
     if lacks != DONE:
         return lacks
     if s.ms[c.m].goroutine != NONE:
@@ -131,13 +137,13 @@ def go_stop(s: State, c: Any, d: Dictionary) -> int:
     at = stamp(s, c.time)
     s.ms[c.m].goroutine = NONE
     if c.type == GO_DESTROY:
-        change(s, g, ABSENT, at, NONE, 0)
+        change(s, g, ABSENT, at, NONE, NO_M)
         return DONE
     _name_by(s, g, c.a1)
     if c.type == GO_STOP:
-        change(s, g, RUNNABLE, at, stop_reason(d, c.a0), 0)
+        change(s, g, RUNNABLE, at, stop_reason(d, c.a0), NO_M)
     else:
-        change(s, g, WAITING, at, block_reason(d, c.a0, c.a1), 0)
+        change(s, g, WAITING, at, block_reason(d, c.a0, c.a1), NO_M)
     return DONE
 
 
@@ -150,7 +156,7 @@ def go_unblock(s: State, c: Any) -> int:
     s.goroutines[g].seq = c.a1
     at = stamp(s, c.time)
     waited_for = s.goroutines[g].reason
-    change(s, g, RUNNABLE, at, _WAKEUP, 0)
+    change(s, g, RUNNABLE, at, _WAKEUP, NO_M)
     wake(s, at, _waker(s, c), g, s.ms[c.m].p, waited_for)
     return DONE
 
@@ -170,9 +176,9 @@ def go_switch(s: State, c: Any) -> int:
     current = s.ms[c.m].goroutine
     at = stamp(s, c.time)
     waited_for = s.goroutines[after].reason
-    change(s, after, RUNNABLE, at, _WAKEUP, 0)
+    change(s, after, RUNNABLE, at, _WAKEUP, NO_M)
     wake(s, at, current, after, s.ms[c.m].p, waited_for)
-    change(s, current, WAITING if c.type == GO_SWITCH else ABSENT, stamp(s, c.time), _COROUTINE, 0)
+    change(s, current, WAITING if c.type == GO_SWITCH else ABSENT, stamp(s, c.time), _COROUTINE, NO_M)
     s.goroutines[after].seq = c.a1
     s.ms[c.m].goroutine = after
     change(s, after, RUNNING, stamp(s, c.time), NONE, c.m)

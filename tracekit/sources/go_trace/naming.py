@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tracekit.sources.go_trace.dictionary import Names
 from tracekit.sources.go_trace.state import State
@@ -46,8 +48,11 @@ class NameTable:
 
     def _resolve_marks(self, state: State, data: Any, names: Names) -> None:
         done = state.totals[0].marks
-        for mark in state.marks[self._marks_done : done]:
-            mark.text = self._string(data, names, int(mark.text))
+        texts = state.marks.text[self._marks_done : done]
+        pending = np.flatnonzero(texts)
+        found = [self._string(data, names, int(texts[row])) for row in pending]
+        texts[:] = _UNNAMED
+        texts[pending] = found
         self._marks_done = done
 
     def _string(self, data: Any, names: Names, number: int) -> int:
@@ -56,9 +61,11 @@ class NameTable:
         start = names.offsets[number]
         return self.code(data[start : start + names.sizes[number]].tobytes())
 
-    def column(self, goids: Any) -> list[str]:
+    def column(self, goids: Any) -> pa.Array:
         """Each goroutine's name; `goroutine N` for one whose function no stack tells."""
-        return [
-            self.texts[code] if code >= 0 else f"goroutine {goid}"
-            for code, goid in zip(self.of_goroutine.tolist(), goids.tolist(), strict=True)
-        ]
+        codes = pa.array(self.of_goroutine, mask=self.of_goroutine == _UNNAMED)
+        named = pa.array(self.texts, pa.string()).take(codes)
+        if not named.null_count:
+            return named
+        numbered = pc.binary_join_element_wise("goroutine", pa.array(goids).cast(pa.string()), " ")
+        return pc.coalesce(named, numbered)

@@ -14,7 +14,7 @@ from tracekit.sources.go_trace.collector import collector_event
 from tracekit.sources.go_trace.compiled import kernel, part
 from tracekit.sources.go_trace.cursors import EXHAUSTED, next_event, remove, sift_up, sort, update
 from tracekit.sources.go_trace.dictionary import Dictionary
-from tracekit.sources.go_trace.emit import stamp
+from tracekit.sources.go_trace.emit import find_or_add_m, stamp
 from tracekit.sources.go_trace.faults import DONE, NO_THREAD_FOR_EVENT, STUCK, WAIT
 from tracekit.sources.go_trace.goroutines import (
     go_create,
@@ -22,10 +22,11 @@ from tracekit.sources.go_trace.goroutines import (
     go_stop,
     go_switch,
     go_unblock,
-    lacks_context,
+    lacks_goroutine,
+    lacks_p,
 )
 from tracekit.sources.go_trace.processors import proc_start, proc_status, proc_steal, proc_stop
-from tracekit.sources.go_trace.state import State, find_or_add_m
+from tracekit.sources.go_trace.state import State
 from tracekit.sources.go_trace.syscalls import (
     create_in_syscall,
     destroy_in_syscall,
@@ -71,7 +72,7 @@ def _advance_other(s: State, c: Any) -> int:
     if c.type >= codes.FIRST_EXPERIMENTAL:
         allowed = DONE if c.m > 0 else NO_THREAD_FOR_EVENT
     else:
-        allowed = lacks_context(s, c, c.type not in (codes.HEAP_ALLOC, codes.HEAP_GOAL))
+        allowed = lacks_p(s, c) if c.type in (codes.HEAP_ALLOC, codes.HEAP_GOAL) else lacks_goroutine(s, c)
     if allowed == DONE:
         stamp(s, c.time)
     return allowed
@@ -156,13 +157,29 @@ def _try(
 
 
 @part
-def _room(s: State) -> int:
+def _step(
+    s: State, data: Any, batches: Any, arguments: Any, ns_per_unit: float, cursors: Any, heap: Any, d: Dictionary
+) -> int:
+    """Take the earliest event that may come next. STUCK if there is none."""
+    size = s.totals[0].heap
+    for at in range(size):
+        outcome = _try(s, data, batches, arguments, ns_per_unit, cursors, heap, d, at)
+        if outcome != WAIT:
+            return outcome
+        if at == 0:
+            sort(heap, size, cursors)
+    s.totals[0].error_at = cursors[heap[0]].at
+    return STUCK
+
+
+@part
+def _room(s: State) -> Any:
     """How many events can be taken before an array is full."""
     t = s.totals[0]
-    free = min(len(s.rows) - t.rows, len(s.wakeups) - t.wakeups, len(s.marks) - t.marks)
+    free = min(len(s.intervals.start) - t.rows, len(s.wakeups.at) - t.wakeups, len(s.marks.start) - t.marks)
     free = min(free, len(s.goroutines) - t.goroutines, len(s.ms) - t.ms)
     if t.record != 0:
-        free = min(free, len(s.moves) - t.moves)
+        free = min(free, len(s.moves.at) - t.moves)
     return free // ROWS_A_STEP
 
 
@@ -183,24 +200,15 @@ def run(
     CPU samples (ns, sorted) are no events here, but count where times are made to increase.
     """
     t = s.totals[0]
-    for _ in range(_room(s)):
-        if t.sample < len(samples) and (t.heap == 0 or samples[t.sample] < cursors[heap[0]].time):
-            stamp(s, samples[t.sample])
-            t.sample += 1
-            continue
-        if t.heap == 0:
-            return DONE
-        at = 0
-        while True:
-            outcome = _try(s, data, batches, arguments, ns_per_unit, cursors, heap, d, at)
-            if outcome != WAIT:
-                break
-            if at == 0:
-                sort(heap, t.heap, cursors)
-            at += 1
-            if at >= t.heap:
-                t.error_at = cursors[heap[0]].at
-                return STUCK
-        if outcome != DONE:
-            return outcome
+    while _room(s) > 0:
+        for _ in range(_room(s)):
+            if t.sample < len(samples) and (t.heap == 0 or samples[t.sample] < cursors[heap[0]].time):
+                stamp(s, samples[t.sample])
+                t.sample += 1
+                continue
+            if t.heap == 0:
+                return DONE
+            outcome = _step(s, data, batches, arguments, ns_per_unit, cursors, heap, d)
+            if outcome != DONE:
+                return outcome
     return MORE

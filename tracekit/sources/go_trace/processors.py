@@ -17,9 +17,10 @@ from tracekit.sources.go_trace.faults import (
     P_LOST,
     WAIT,
 )
+from tracekit.sources.go_trace.lookup import NONE, find
 from tracekit.sources.go_trace.state import (
     MAX_P_ID,
-    NONE,
+    NO_SEQ,
     P_ABANDONED,
     P_ABSENT,
     P_IDLE,
@@ -28,7 +29,6 @@ from tracekit.sources.go_trace.state import (
     P_SYSCALL,
     P_UNDETERMINED,
     State,
-    find,
 )
 
 
@@ -42,7 +42,7 @@ def p_in_range(p: int) -> bool:
 def p_succeeds(s: State, p: int, seq: int) -> bool:
     """Whether `seq` is the P's next sequence number in this generation."""
     record = s.ps[p]
-    return record.seq_generation == s.totals[0].generation and seq == record.seq + 1
+    return bool(record.seq_generation == s.totals[0].generation and seq == record.seq + 1)
 
 
 @part
@@ -89,8 +89,8 @@ def proc_status(s: State, c: Any) -> int:
         record.status = status
     elif promoted:
         before = P_SYSCALL
-    set_p_seq(s, p, 0)
-    move(s, P_MOVE, stamp(s, c.time), p, before, record.status, c.m)
+    set_p_seq(s, p, NO_SEQ)
+    move(s, P_MOVE, stamp(s, c.time), p, before, record.status)
     return DONE
 
 
@@ -108,7 +108,7 @@ def proc_start(s: State, c: Any) -> int:
     s.ps[p].m = c.m
     set_p_seq(s, p, c.a1)
     m.p = p
-    move(s, P_MOVE, stamp(s, c.time), p, P_IDLE, P_RUNNING, c.m)
+    move(s, P_MOVE, stamp(s, c.time), p, P_IDLE, P_RUNNING)
     return DONE
 
 
@@ -122,7 +122,7 @@ def proc_stop(s: State, c: Any) -> int:
     if p.status not in (P_RUNNING, P_SYSCALL):
         return P_CHANGED
     p.status = P_IDLE
-    move(s, P_MOVE, stamp(s, c.time), m.p, P_RUNNING, P_IDLE, c.m)
+    move(s, P_MOVE, stamp(s, c.time), m.p, P_RUNNING, P_IDLE)
     m.p = NONE
     return DONE
 
@@ -146,5 +146,5 @@ def proc_steal(s: State, c: Any) -> int:
         s.ms[victim].p = NONE
     record.status = P_IDLE
     set_p_seq(s, p, c.a1)
-    move(s, P_MOVE, stamp(s, c.time), p, before, P_IDLE, c.m)
+    move(s, P_MOVE, stamp(s, c.time), p, before, P_IDLE)
     return DONE

@@ -13,15 +13,16 @@ from tracekit.sources.base import Progress, no_progress
 from tracekit.sources.go_trace.batches import CUT, KIND, LIMIT, OFFSET, START, THREAD, TIME, Generation, read_outline
 from tracekit.sources.go_trace.clock import Clock, read_clock, read_sample_times
 from tracekit.sources.go_trace.codes import CPU_SAMPLES, EVENT_BATCH, FREQUENCY, STACKS, STRINGS, SYNC
-from tracekit.sources.go_trace.dictionary import Dictionary, Names, read_dictionary
+from tracekit.sources.go_trace.dictionary import Dictionary, read_dictionary
 from tracekit.sources.go_trace.faults import DONE, MEANINGS
 from tracekit.sources.go_trace.header import HEADER_BYTES, read_version
+from tracekit.sources.go_trace.lookup import NONE
 from tracekit.sources.go_trace.naming import NameTable
 from tracekit.sources.go_trace.order import MORE, install, run
 from tracekit.sources.go_trace.spec import ARGUMENTS, FIRST_MARKED_VERSION
-from tracekit.sources.go_trace.state import ABSENT, GC_UNDETERMINED, NONE, P_ABSENT, State, grow, new_cursors, new_state
+from tracekit.sources.go_trace.state import ABSENT, GC_UNDETERMINED, P_ABSENT, State, grow, new_cursors, new_state
 
-_BYTES_PER_INTERVAL = 6  # dense traces have one interval in 6 to 10 bytes
+_BYTES_PER_INTERVAL = 4  # dense traces have one interval in 5 to 10 bytes
 _ARGUMENTS = np.frombuffer(ARGUMENTS, np.uint8)
 
 
@@ -171,9 +172,9 @@ def _run(reading: Reading, data: Any, batches: Any, clock: Clock, samples: Any, 
 def _close_all(state: State) -> None:
     """End every open interval and range one nanosecond after the last event."""
     totals = state.totals[0]
-    after = totals.last + 1
-    rows = state.rows.end[: totals.rows]
-    rows[rows == NONE] = after
+    after = totals.last + 1 - totals.first
+    still_open = state.goroutines.row[: totals.goroutines]
+    state.intervals.end[still_open[still_open != NONE]] = after
     marks = state.marks.end[: totals.marks]
     marks[marks == NONE] = after
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.sources.go_trace.codes import GO_STATUS_STACK
-from tracekit.sources.go_trace.compiled import part
-from tracekit.sources.go_trace.emit import appear, change, move, stamp, wake
+from tracekit.sources.go_trace.compiled import constant, part
+from tracekit.sources.go_trace.emit import add_goroutine, appear, change, find_or_add_m, move, stamp, wake
 from tracekit.sources.go_trace.faults import (
     BAD_STATUS,
     DONE,
@@ -24,16 +24,17 @@ from tracekit.sources.go_trace.faults import (
 )
 from tracekit.sources.go_trace.goroutines import (
     bind_goroutine,
-    lacks_context,
+    lacks_goroutine,
     name_of_status,
     name_running,
     running_here,
 )
+from tracekit.sources.go_trace.lookup import NONE, find
 from tracekit.sources.go_trace.processors import p_succeeds, set_p_seq
 from tracekit.sources.go_trace.state import (
     ABSENT,
     GOROUTINE_MOVE,
-    NONE,
+    NO_M,
     P_ABANDONED,
     P_IDLE,
     P_MOVE,
@@ -44,13 +45,10 @@ from tracekit.sources.go_trace.state import (
     SYSCALL,
     WAITING,
     State,
-    add_goroutine,
-    find,
-    find_or_add_m,
 )
 from tracekit.vocabulary import REASONS
 
-_IN_SYSCALL = REASONS["syscall"]
+_IN_SYSCALL = constant(REASONS["syscall"])
 
 
 @part
@@ -72,7 +70,7 @@ def syscall_begin(s: State, c: Any) -> int:
 @part
 def syscall_end(s: State, c: Any) -> int:
     """The call ends and the thread still has its P."""
-    lacks = lacks_context(s, c, True)
+    lacks = lacks_goroutine(s, c)
     if lacks != DONE:
         return lacks
     m = s.ms[c.m]
@@ -91,7 +89,7 @@ def syscall_end_blocked(s: State, c: Any) -> int:
     m = s.ms[c.m]
     if m.p != NONE and s.ps[m.p].status == P_SYSCALL:
         return WAIT
-    if c.m == 0:
+    if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
     if m.goroutine == NONE:
         return NO_GOROUTINE
@@ -100,7 +98,7 @@ def syscall_end_blocked(s: State, c: Any) -> int:
         return G_NOT_IN_SYSCALL
     m.goroutine = NONE
     at = stamp(s, c.time)
-    change(s, g, RUNNABLE, at, _IN_SYSCALL, 0)
+    change(s, g, RUNNABLE, at, _IN_SYSCALL, NO_M)
     wake(s, at, NONE, g, m.p, _IN_SYSCALL)
     return DONE
 
@@ -108,7 +106,7 @@ def syscall_end_blocked(s: State, c: Any) -> int:
 @part
 def create_in_syscall(s: State, c: Any) -> int:
     """A thread of C code calls into Go: its goroutine appears in a system call."""
-    if c.m == 0:
+    if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
     if s.ms[c.m].goroutine != NONE:
         return HAS_GOROUTINE
@@ -125,7 +123,7 @@ def create_in_syscall(s: State, c: Any) -> int:
 @part
 def destroy_in_syscall(s: State, c: Any) -> int:
     """Such a goroutine ends. Its P, if it still has one, is let go with it: the thread id may come back."""
-    if c.m == 0:
+    if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
     m = s.ms[c.m]
     if m.goroutine == NONE:
@@ -136,10 +134,10 @@ def destroy_in_syscall(s: State, c: Any) -> int:
         if s.ps[m.p].status != P_SYSCALL:
             return P_CHANGED
         s.ps[m.p].status = P_ABANDONED
-        move(s, P_MOVE, stamp(s, c.time), m.p, P_SYSCALL, P_IDLE, c.m)
+        move(s, P_MOVE, stamp(s, c.time), m.p, P_SYSCALL, P_IDLE)
         s.totals[0].events -= 1  # one event on the wire
         m.p = NONE
-    change(s, m.goroutine, ABSENT, stamp(s, c.time), NONE, 0)
+    change(s, m.goroutine, ABSENT, stamp(s, c.time), NONE, NO_M)
     m.goroutine = NONE
     return DONE
 
@@ -161,7 +159,7 @@ def go_status(s: State, c: Any) -> int:
         return G_LATE
     m = _thread_of_status(s, c, g if known else NONE)
     if m < 0:
-        return m
+        return int(m)
     at = stamp(s, c.time)
     if g == NONE or (not known and s.goroutines[g].end != NONE):
         g = add_goroutine(s, c.a0, status, s.totals[0].epoch)
@@ -173,17 +171,17 @@ def go_status(s: State, c: Any) -> int:
     if c.type == GO_STATUS_STACK:
         name_of_status(s, g, c.a3)
     if known:
-        move(s, GOROUTINE_MOVE, at, c.a0, status, status, c.m)
+        move(s, GOROUTINE_MOVE, at, c.a0, status, status)
     else:
         appear(s, g, at, m)
     return DONE
 
 
 @part
-def _thread_of_status(s: State, c: Any, known: int) -> int:
+def _thread_of_status(s: State, c: Any, known: int) -> Any:
     """The thread index that the goroutine is on (0: none), or a fault."""
     if c.a2 == RUNNING:
-        return int(c.m)
+        return c.m
     if c.a2 != SYSCALL:
         return 0
     if c.a1 == NONE:

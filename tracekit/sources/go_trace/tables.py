@@ -11,86 +11,73 @@ import pyarrow as pa
 
 import tracekit
 from tracekit.sources.go_trace.clock import describe
+from tracekit.sources.go_trace.columns import EARLY_ROWS, Intervals, Marks, Wakeups
+from tracekit.sources.go_trace.lookup import NONE
 from tracekit.sources.go_trace.reading import Hole, Reading
 from tracekit.sources.go_trace.spec import VERSIONS
-from tracekit.sources.go_trace.state import GC_ASSIST, GC_MARK, GC_SWEEP, NONE, STW, State
+from tracekit.sources.go_trace.state import GC_ASSIST, GC_MARK, GC_SWEEP, STW, State
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Trace
 from tracekit.vocabulary import EXIT_REASONS, REASONS, STATES, TASK_KINDS
 
 _MAIN_GOID = 1  # the runtime starts main.main on the first goroutine (src/runtime/proc.go)
 _RANGE_NAMES = {STW: "stop-the-world", GC_MARK: "gc mark", GC_SWEEP: "gc sweep", GC_ASSIST: "gc mark assist"}
-_MAX_THREAD_ID = 2**31 - 1
 
 
 def make_trace(reading: Reading, path: Path) -> Trace:
     """The trace tables and meta of a reading. Time 0 is the first event."""
-    state = reading.state
-    first = int(state.totals[0].first)
     tables = {
-        "tasks": _tasks(reading, first),
-        "intervals": _intervals(state, first),
-        "wakeups": _wakeups(state, first),
-        "gaps": _gaps(reading.holes, first),
+        "tasks": _tasks(reading),
+        "intervals": _intervals(reading.state),
+        "wakeups": _wakeups(reading.state),
+        "gaps": _gaps(reading.holes, int(reading.state.totals[0].first)),
     }
-    return Trace(tables, _meta(reading, path, first))
+    return Trace(tables, _meta(reading, path))
 
 
-def _tasks(reading: Reading, first: int) -> pa.Table:
+def _tasks(reading: Reading) -> pa.Table:
     state = reading.state
     g = state.goroutines[: state.totals[0].goroutines]
     main = np.flatnonzero(g.goid == _MAIN_GOID)
-    ended = g.end != NONE
     return table("tasks", {
         "task_id": np.arange(len(g), dtype=np.int32),
-        "name": reading.names.column(g.goid),
+        "name": reading.names.column(g.goid.copy()),
         "kind": np.full(len(g), TASK_KINDS["goroutine"], np.int8),
         "process_id": np.full(len(g), main[0] if len(main) else NONE, np.int32),
         "parent_id": g.parent.astype(np.int32),
         "source_id": g.goid.copy(),
-        "start_ns": g.start - first,
-        "end_ns": np.where(ended, g.end - first, NONE),
-        "exit_reason": np.where(ended, EXIT_REASONS["exit"], NONE).astype(np.int8),
+        "start_ns": g.start.copy(),
+        "end_ns": g.end.copy(),
+        "exit_reason": np.where(g.end == NONE, NONE, EXIT_REASONS["exit"]).astype(np.int8),
     })  # fmt: skip
 
 
-def _thread_ids(state: State) -> Any:
-    """Thread id by index; numbered as they appeared where ids don't fit (macOS gives addresses)."""
-    ids = state.ms.id[: state.totals[0].ms].copy()
-    if ids.max() > _MAX_THREAD_ID:
-        ids = np.arange(len(ids)) - 1
-    return ids.astype(np.int32)
+def _rows(state: State) -> Intervals:
+    """The interval rows in order: those kept free at the front, as far as used, then the others."""
+    early = int(state.totals[0].early)
+    columns = state.intervals
+    order = np.argsort(columns.task[:early], kind="stable")
+    for column in columns:
+        column[EARLY_ROWS - early : EARLY_ROWS] = column[:early][order]
+    rows = Intervals(*(column[EARLY_ROWS - early : state.totals[0].rows] for column in columns))
+    if np.any(rows.start[1:] < rows.start[:-1]):  # after a hole
+        order = np.lexsort((rows.task, rows.start))
+        rows = Intervals(*(column[order] for column in rows))
+    return rows
 
 
-def _intervals(state: State, first: int) -> pa.Table:
-    rows = state.rows[: state.totals[0].rows]
-    threads = _thread_ids(state)
-    threads[0] = NONE
-    start = rows.start - first
-    columns = {
-        "task_id": rows.task.copy(),
-        "cpu": rows.p.copy(),
-        "thread_id": threads[rows.m],
-        "state": rows.state.copy(),
-        "start_ns": start,
-        "end_ns": rows.end - first,
-        "reason": rows.reason.copy(),
-        "inferred": rows.inferred.astype(np.bool_),
-    }
-    if np.any(start[1:] < start[:-1]):
-        order = np.lexsort((columns["task_id"], start))
-        columns = {name: column[order] for name, column in columns.items()}
-    return table("intervals", columns)
+def _intervals(state: State) -> pa.Table:
+    rows = _rows(state)
+    return table("intervals", {
+        "task_id": rows.task, "cpu": rows.p, "thread_id": rows.thread, "state": rows.state,
+        "start_ns": rows.start, "end_ns": rows.end, "reason": rows.reason, "inferred": rows.inferred,
+    })  # fmt: skip
 
 
-def _wakeups(state: State, first: int) -> pa.Table:
-    rows = state.wakeups[: state.totals[0].wakeups]
+def _wakeups(state: State) -> pa.Table:
+    rows = Wakeups(*(column[: state.totals[0].wakeups] for column in state.wakeups))
     return table("wakeups", {
-        "at_ns": rows.at - first,
-        "waker_id": rows.waker.copy(),
-        "wakee_id": rows.wakee.copy(),
-        "cpu": rows.p.copy(),
-        "reason": rows.reason.astype(np.int8),
+        "at_ns": rows.at, "waker_id": rows.waker, "wakee_id": rows.wakee, "cpu": rows.p, "reason": rows.reason,
     })  # fmt: skip
 
 
@@ -111,48 +98,50 @@ def _gaps(holes: list[Hole], first: int) -> pa.Table:
     })  # fmt: skip
 
 
-def _ranges(reading: Reading, first: int) -> dict[str, Any]:
+def _ranges(reading: Reading) -> dict[str, Any]:
     """Collector and stopped-world ranges: totals of all kinds, and each one of the kinds that hold everybody up."""
     state = reading.state
-    marks = state.marks[: state.totals[0].marks]
+    marks = Marks(*(column[: state.totals[0].marks] for column in state.marks))
     totals = {
         name: {"count": int(np.sum(of)), "total_ns": int(np.sum((marks.end - marks.start)[of]))}
         for kind, name in _RANGE_NAMES.items()
         if np.any(of := marks.kind == kind)
     }
-    listed = marks[np.isin(marks.kind, (STW, GC_MARK))]
     texts = reading.names.texts
     rows = [
         {
-            "name": _RANGE_NAMES[int(mark.kind)],
-            "why": texts[mark.text] if mark.text >= 0 else None,
-            "start_ns": int(mark.start) - first,
-            "end_ns": int(mark.end) - first,
-            "task_id": int(mark.of) if mark.of != NONE else None,
+            "name": _RANGE_NAMES[int(marks.kind[row])],
+            "why": texts[marks.text[row]] if marks.text[row] != NONE else None,
+            "start_ns": int(marks.start[row]),
+            "end_ns": int(marks.end[row]),
+            "task_id": int(marks.of[row]) if marks.of[row] != NONE else None,
         }
-        for mark in listed
+        for row in np.flatnonzero((marks.kind == STW) | (marks.kind == GC_MARK))
     ]
     return {"ranges": rows, "range_totals": totals}
 
 
 def _policies(state: State) -> list[dict[str, Any]]:
-    rows = state.rows[: state.totals[0].rows]
-    wakeups = state.wakeups[: state.totals[0].wakeups]
-    in_syscall = (rows.state == STATES["BLOCKED"]) & (rows.reason == REASONS["syscall"])
+    totals = state.totals[0]
+    early, rows, wakeups = int(totals.early), int(totals.rows), int(totals.wakeups)
+    states, reasons, inferred = state.intervals.state, state.intervals.reason, state.intervals.inferred
+    used = slice(EARLY_ROWS - early, rows)
+    in_syscall = (states[used] == STATES["BLOCKED"]) & (reasons[used] == REASONS["syscall"])
     return [
         {"policy": "order", "choice": "by sequence numbers; a time not after the one before becomes 1 ns after it",
-         "count": int(state.totals[0].mended)},
+         "count": int(totals.mended)},
         {"policy": "system calls", "choice": "BLOCKED from begin to end, whether or not the P was taken",
-         "count": int(np.sum(in_syscall))},
+         "count": int(np.count_nonzero(in_syscall))},
         {"policy": "state before a goroutine is first seen", "choice": "as it is first seen, since the start",
-         "count": int(np.sum(rows.inferred))},
+         "count": int(np.count_nonzero(inferred[used]))},
         {"policy": "wakeups outside goroutines", "choice": "no waker (scheduler, network poller, monitor)",
-         "count": int(np.sum(wakeups.waker == NONE))},
+         "count": int(np.count_nonzero(state.wakeups.waker[:wakeups] == NONE))},
     ]  # fmt: skip
 
 
-def _meta(reading: Reading, path: Path, first: int) -> dict[str, Any]:
+def _meta(reading: Reading, path: Path) -> dict[str, Any]:
     totals = reading.state.totals[0]
+    first = int(totals.first)
     assert reading.clock is not None  # without a clock no event was read
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -173,5 +162,5 @@ def _meta(reading: Reading, path: Path, first: int) -> dict[str, Any]:
         "form": "goroutine",
         "policies": _policies(reading.state),
         "tool_version": tracekit.__version__,
-        **_ranges(reading, first),
+        **_ranges(reading),
     }

@@ -10,7 +10,7 @@ from tracekit.sources.go_trace.compiled import part
 
 
 @part
-def varint(data: Any, offset: int, limit: int) -> tuple[int, int]:
+def varint(data: Any, offset: int, limit: int) -> tuple[Any, Any]:
     """(value, offset past it); the offset is -1 if the number has no end before `limit` or within 10 bytes.
 
     Values of 2^63 and more come out negative: no field of the format needs them except the thread id that
