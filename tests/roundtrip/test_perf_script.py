@@ -1,0 +1,77 @@
+"""Every recording that `perf script` reads gives the same events here, one for one, in the same order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.roundtrip.perf_text import RECORDINGS, script_events
+from tracekit.sources.base import ReadOptions
+from tracekit.sources.kernel.events import EVENT_KINDS, PREV_STATES, SCHEDULING_KINDS, KernelRecording, Records
+from tracekit.sources.perf_data.decode import TRACEPOINTS
+from tracekit.sources.perf_data.header import read_header
+from tracekit.sources.perf_data.records import read_records
+from tracekit.sources.perf_data.scheduling import recording
+
+pytestmark = pytest.mark.reference
+
+EVENT_NAMES = {kind: event for event, (kind, *_) in TRACEPOINTS.items()}
+FOUND = sorted(
+    path
+    for folder in ("perf", "forms")
+    for path in (RECORDINGS / folder).glob("*.script.txt.gz")
+    if "zstd" not in path.name and "switch-only" not in path.name
+)
+REFUSED_BY_PERF = {"x-cut70", "x-cut2000", "x-cut100", "x-unfinished"}
+READ_BY_PERF = [path for path in FOUND if path.name.split(".")[0] not in REFUSED_BY_PERF]
+
+
+def read_kernel_recording(path: Path) -> KernelRecording:
+    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    header = read_header(data.data, str(path))
+    return recording(data, header, read_records(data, header, str(path), lambda *_: None), ReadOptions(), str(path))
+
+
+def is_traced(events: Records) -> npt.NDArray[np.bool_]:
+    """Which events come from tracepoints: perf's own notes of forks name no CPU, those of exits name a process."""
+    scheduling = (events["kind"] < SCHEDULING_KINDS) & (events["cpu"] >= 0)
+    found: npt.NDArray[np.bool_] = scheduling | (events["kind"] == EVENT_KINDS["exit"]) & (events["value"] < 0)
+    return found
+
+
+def our_events(path: Path) -> list[dict[str, object]]:
+    """The scheduling events as `script_events` has them."""
+    found = read_kernel_recording(path)
+    kinds, states = EVENT_KINDS.names, list(PREV_STATES)
+    traced = np.flatnonzero(is_traced(found.events))
+    own, target = (found.names(traced, np.full(len(traced), role, np.int8)) for role in (0, 1))
+    events = []
+    for row, own_name, target_name in zip(found.events[traced], own, target, strict=True):
+        kind = kinds[row["kind"]]
+        event = {"event": EVENT_NAMES[kind], **{name: int(row[name]) for name in ("time_ns", "cpu", "tid")}}
+        if kind != "exec":
+            event |= {"target": int(row["target_tid"]), "target_name": target_name}
+        if kind == "switch":
+            event |= {"name": own_name, "state": states[row["prev_state"]]}
+        if kind == "stat_runtime":
+            event["value"] = int(row["value"])
+        if kind in ("waking", "wakeup", "wakeup_new", "migrate"):
+            event["target_cpu"] = int(row["target_cpu"])
+        events.append(event)
+    return events
+
+
+@pytest.mark.skipif(not FOUND, reason=f"needs recordings in {RECORDINGS}")
+@pytest.mark.parametrize("script", READ_BY_PERF, ids=lambda path: path.name.split(".")[0])
+def test_events_agree_one_for_one(script: Path) -> None:
+    expected = script_events(script)
+    found = our_events(script.with_name(script.name.replace(".script.txt.gz", ".data")))
+    assert expected
+    assert len(found) == len(expected)
+    for number, (ours, perfs) in enumerate(zip(found, expected, strict=True)):
+        if perfs["tid"] == -1:  # perf asks for the tid of a task that has let go of it; the event itself still knows
+            perfs = {**perfs, "tid": ours["tid"]}
+        assert ours == perfs, f"event {number}"
