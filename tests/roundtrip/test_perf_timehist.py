@@ -70,21 +70,7 @@ def stays(trace: Trace, cpu: int) -> list[Row]:
 
 @pytest.fixture(
     scope="module",
-    params=[
-        "messaging-proc",
-        "messaging-thread",
-        "pipe-proc",
-        "v-perfclock",
-        "make-j2",
-        "nginx-wrk",
-        "redis-bench",
-        "rt-app",
-        "xz-T2",
-        "py-threads",
-        "idle",
-        "v-cpu0",
-        "py-mp-pool",
-    ],
+    params=["messaging-proc", "messaging-thread", "pipe-proc", "nginx-wrk", "make-j2", "rt-app", "v-cpu0"],
 )
 def both(request: pytest.FixtureRequest) -> list[tuple[Row, Stay]]:
     """Our stays beside perf's, on the CPU whose chain is whole."""

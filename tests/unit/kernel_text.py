@@ -12,6 +12,8 @@ An event is a line `TIME CPU TID KIND …`, where TID is the task current on the
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from tracekit.sources.kernel.build import Built, build
@@ -22,49 +24,56 @@ from tracekit.sources.kernel.events import (
     KernelRecording,
     Records,
     Row,
+    Rows,
     blank_events,
 )
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
 
 
-def events_of(text: str) -> tuple[Records, list[str]]:
-    """EVENT records and the names that comm events give."""
+def events_of(text: str) -> tuple[Records, dict[int, str]]:
+    """EVENT records, and the names that comm events give, by tid."""
     lines = [line.split() for line in text.strip().splitlines()]
-    events, names = blank_events(len(lines)), [""] * len(lines)
-    for row, (line, event) in enumerate(zip(lines, events, strict=True)):
+    events, names = blank_events(len(lines)), {}
+    for line, event in zip(lines, events, strict=True):
         time, cpu, tid, kind, *rest = line
         event["time_ns"], event["kind"], event["tid"] = int(time), EVENT_KINDS[kind], int(tid)
         event["cpu"] = -1 if cpu == "-" else int(cpu[3:])
-        names[row] = _arguments(event, kind, rest)
+        names |= _arguments(event, kind, rest)
     return events, names
 
 
-def _arguments(event: Row, kind: str, rest: list[str]) -> str:
+def _arguments(event: Row, kind: str, rest: list[str]) -> dict[int, str]:
     if kind == "switch":
         event["prev_state"], event["target_tid"] = PREV_STATE_CODES[rest[0]], int(rest[1])
-        return ""
+        return {}
     if rest and rest[-1] == "irq":
         event["flags"] = IN_INTERRUPT
         rest = rest[:-1]
     if kind == "exec":
-        return ""
+        return {}
     event["target_tid"] = int(rest[0])
     if kind == "stat_runtime":
         event["value"] = int(rest[1])
     elif kind == "comm":
-        return rest[1]
+        return {int(rest[0]): rest[1]}
     elif rest[1:2] == ["of"]:
         event["value"] = int(rest[2])
     elif len(rest) > 1:
         event["target_cpu"] = int(rest[1][3:])
-    return ""
+    return {}
 
 
 def built(text: str, wakeup: str = "waking") -> Built:
     """The tables of these events, which keep all laws."""
     events, names = events_of(text)
-    made = build(KernelRecording(events, lambda rows, roles: [names[row] for row in rows], wakeup=wakeup))
+    given = events.copy()
+
+    def names_of(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
+        named = np.where(roles == 0, given["tid"][rows], given["target_tid"][rows])
+        return [names.get(tid, "") for tid in named.tolist()]
+
+    made = build(KernelRecording(events, names_of, wakeup=wakeup))
     assert check(Trace(made.tables)) == []
     return made
 
