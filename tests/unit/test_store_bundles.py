@@ -109,7 +109,7 @@ def test_an_interrupted_save_leaves_what_was_there(
 
 def test_a_folder_that_can_not_be_written_is_named(trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"file/x\.tracekit: can't write the bundle"):
+    with pytest.raises(StoreError, match=r"file/x\.tracekit: can't write there"):
         store.save(trace, tmp_path / "file" / "x.tracekit")
     assert names_in(tmp_path) == {"file"}
 

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_stdout()
-        return 0
+        return 1  # as typer, which notices first where more than a buffer is printed
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
     except TracekitError as error:

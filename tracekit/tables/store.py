@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".tracekit"
 META_FILE = "meta.json"
+_ELSEWHERE = "choose another name with -o"
 _AGAIN = "make the bundle again from its recording"
 
 
@@ -68,11 +69,12 @@ def load_all(folder: Path | str) -> dict[str, Bundle]:
 
 
 def refuse_overwrite(final: Path, *, force: bool = False) -> None:
-    """Raise StoreError when `final` exists and may not be replaced: to ask before long work."""
+    """Raise StoreError when `final` can't be written, or exists and may not be replaced: to ask before long work."""
     if not os.path.lexists(final):
+        _refuse_unwritable(final)
         return
     if not (is_bundle(final) or is_collection(final)):
-        raise StoreError("exists and is no tracekit bundle", where=str(final), remedy="choose another name with -o")
+        raise StoreError("exists and is no tracekit bundle", where=str(final), remedy=_ELSEWHERE)
     if not force:
         raise StoreError(
             "exists already", where=str(final), remedy="choose another name with -o, or --force to replace it"
@@ -122,6 +124,14 @@ def _check_header(header: Any, path: Path) -> None:
     sound = isinstance(header.get("meta"), dict) and isinstance(header.get("tables"), dict)
     if version < 1 or not sound or header.get("kind") not in BUNDLES:
         raise StoreError(f"damaged bundle: {META_FILE} is not as tracekit writes it", where=str(path), remedy=_AGAIN)
+
+
+def _refuse_unwritable(final: Path) -> None:
+    ancestor = next(folder for folder in final.absolute().parents if os.path.lexists(folder))
+    if not ancestor.is_dir():
+        raise StoreError(f"can't write there: {ancestor} is not a folder", where=str(final), remedy=_ELSEWHERE)
+    if not os.access(ancestor, os.W_OK):
+        raise StoreError(f"can't write there: no right to write in {ancestor}", where=str(final), remedy=_ELSEWHERE)
 
 
 @contextmanager
