@@ -80,7 +80,7 @@ def test_verdict_names_the_first_by_how_much_and_why() -> None:
     found = verdict.compute(view_of(*runs))
     assert found["best"] == ["goroutine"]
     assert found["makespans_ns"] == {"goroutine": 200, "process": 400, "thread": 600}
-    assert found["driver"] == {"kind": "switch", "first": "goroutine", "last": "thread", "first_ns": 10, "last_ns": 30}
+    assert found["driver"] == {"kind": "switch", "spent_ns": {"goroutine": 10, "process": 20, "thread": 30}}
     sentence = found["sentence"]
     assert sentence.startswith("Goroutines finish first, makespan 200 ns, 50 % less than processes and 67 % less than")
     assert "wakeup latency at p99 is 40.0 ns for goroutines, 80.0 ns for processes, 120 ns for threads" in sentence

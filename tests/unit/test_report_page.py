@@ -11,11 +11,10 @@ import plotly.graph_objects as go
 import pytest
 
 from tests.browser import synthetic
-from tests.unit.test_metrics_measure import small_run
+from tests.unit.test_metrics_measure import small_run, small_trace
 from tracekit.errors import TracekitError, UsageError
 from tracekit.report import render, write_report
 from tracekit.report.figures import FIGURES
-from tracekit.report.view import build_view
 from tracekit.tables.build import empty
 from tracekit.tables.bundle import Run
 
@@ -92,14 +91,20 @@ def test_every_plot_is_valid_plotly(page: str) -> None:
 
 
 def test_title_is_the_programs_name_by_default() -> None:
-    assert build_view([synthetic.run("thread")], None, None, None).title == "a <made-up> program"
+    assert "<h1>a &lt;made-up&gt; program</h1>" in render([synthetic.run("thread")])
+
+
+def test_the_recorded_run_alone_is_no_replay() -> None:
+    page = render([small_run(model="recorded")], trace=small_trace(), title="t")
+    assert "one program, as it was recorded" in page
+    assert "No form was replayed that could be judged" in page
 
 
 def test_a_run_with_next_to_nothing_in_it_still_makes_a_page() -> None:
     tables = {name: empty(name) for name in small_run().tables}
     page = render([Run(tables, {"model": "process"})], title="empty")
     assert "The tables hold nothing to measure" in page
-    assert "No replayed form completes this program" in page
+    assert "No form was replayed that could be judged" in page
 
 
 def test_no_runs_is_a_usage_error() -> None:

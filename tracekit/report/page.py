@@ -32,7 +32,7 @@ def render(
 
     view = build_view(runs, trace, program, title)
     return Template(_part("page.html")).substitute(
-        title=text(title),
+        title=text(view.title),
         subtitle=text(_subtitle(view)),
         style=_part("page.css"),
         contents="".join(f'<li><a href="#{figure.name}">{text(figure.title)}</a></li>' for figure in FIGURES),
@@ -80,7 +80,9 @@ def _part(name: str) -> str:
 
 
 def _subtitle(view: View) -> str:
-    return f"one program, replayed as {listed(run.label for run in view.runs)}"
+    if not view.competing:
+        return "one program, as it was recorded"
+    return f"one program, replayed as {listed(run.label for run in view.competing)}"
 
 
 def _section(figure: Figure[object], view: View) -> str:

@@ -57,6 +57,11 @@ class View:
         """The subjects that are runs."""
         return tuple(s for s in self.subjects if isinstance(s.bundle, Run))
 
+    @property
+    def competing(self) -> tuple[Subject, ...]:
+        """The runs that are a model's answer."""
+        return tuple(s for s in self.subjects if s.competes)
+
     @cached_property
     def compared(self) -> pl.DataFrame:
         """All metrics side by side (`metrics.compare`)."""

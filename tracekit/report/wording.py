@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-_PLURALS = {"process": "processes", "thread": "threads", "goroutine": "goroutines", "recorded": "recorded"}
+_PLURALS = {"process": "processes", "thread": "threads", "goroutine": "goroutines"}
 
 
 def plural(label: str) -> str:

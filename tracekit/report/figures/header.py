@@ -78,7 +78,7 @@ def _task_count(view: View) -> str | None:
 def _machine(view: View) -> list[tuple[str, str]]:
     models = ", ".join(
         f"{s.label} ({s.bundle.meta.get('runtime') or '?'} on {s.bundle.meta.get('kernel_policy') or '?'})"
-        for s in view.runs
+        for s in view.competing
     )
     asked: list[tuple[str, Callable[[dict[str, Any]], Any]]] = [
         ("CPUs", lambda meta: meta.get("cpus")),
@@ -87,7 +87,7 @@ def _machine(view: View) -> list[tuple[str, str]]:
         ("seed", lambda meta: meta.get("seed")),
         ("tracekit", lambda meta: meta.get("tool_version")),
     ]
-    rows = [("models", models or None), *((name, _per_run(view.runs, get)) for name, get in asked)]
+    rows = [("models", models or None), *((name, _per_run(view.competing or view.runs, get)) for name, get in asked)]
     return [(name, value) for name, value in rows if value is not None]
 
 

@@ -63,7 +63,10 @@ def _gaps(holes: Holes) -> str:
 def _policies(policies: list[tuple[str, str, Any]]) -> str:
     if not policies:
         return "<p>None is stated.</p>"
-    shown = ([text(policy), text(choice), "–" if count is None else text(count)] for policy, choice, count in policies)
+    shown = (
+        [text(policy), text(choice), f"{count:,}" if isinstance(count, int) else text(count or "–")]
+        for policy, choice, count in policies
+    )
     return table(["policy", "choice", "how often"], shown, prose=[1])
 
 

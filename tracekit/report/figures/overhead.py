@@ -57,11 +57,11 @@ def _plot(rows: pl.DataFrame, labels: list[str], column: str, size: int, title: 
             "x": scaled(values, size),
             "customdata": [format_value(v, "ns" if column == "time_ns" else "1") for v in values],
             "hovertemplate": "%{y}, %{fullData.name}: %{customdata}<extra></extra>",
-            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "rgba(255,255,255,0.7)", "size": 6}},
+            "marker": {"color": colour, "pattern": {"shape": pattern, "fgcolor": "#ffffff", "fillmode": "overlay", "size": 6}},
         })  # fmt: skip
-    layout = bar_layout(
-        title, barmode="stack", showlegend=True, height=340, margin={"l": 10, "r": 20, "t": 40, "b": 90}
-    )
+    below = 50 + 20 * -(-len(data) // 2)  # room for a legend in two columns, as a narrow page has
+    margin = {"l": 10, "r": 20, "t": 40, "b": below}
+    layout = bar_layout(title, barmode="stack", showlegend=True, height=240 + below, margin=margin)
     layout |= {
         "xaxis": {"rangemode": "tozero"},
         "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"},

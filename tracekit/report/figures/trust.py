@@ -19,7 +19,7 @@ Trust = dict[str, Any]
 
 def compute(view: View) -> Trust:
     """`profiles`, `coverage`, `removed_ns`, `self_replay` (label, table) or why there is none, `parameters`."""
-    profiles = {run.label: profile_name(run.bundle.meta.get("profile") or {}) for run in view.runs if run.competes}
+    profiles = {run.label: profile_name(run.bundle.meta.get("profile") or {}) for run in view.competing}
     meta = view.program_meta
     own_form = view.own_form()
     return {

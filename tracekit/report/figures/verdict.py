@@ -23,13 +23,14 @@ def compute(view: View) -> Verdict:
     """`sentence`, and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`."""
     margin, source = _margin(view)
     ranked = sorted(
-        (s for s in view.runs if s.competes and s.completed and s.value("makespan")),
+        (s for s in view.competing if s.completed and s.value("makespan")),
         key=lambda s: (s.value("makespan"), s.label),
     )
-    stuck = [s for s in view.runs if s.competes and not s.completed]
+    stuck = [s for s in view.competing if not s.completed]
     best = [s for s in ranked if _makespan(s) <= _makespan(ranked[0]) * (1 + margin)]
     driver = _driver(ranked)
-    clauses = [_finish(ranked, best, margin), _why(driver), *_trades(ranked), *map(_stuck, stuck)]
+    first = _finish(ranked, best, margin) if ranked else _nothing(stuck)
+    clauses = [first, _why(driver), *_trades(ranked), *map(_stuck, stuck)]
     sentence = "; ".join(clause for clause in clauses if clause)
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}.",
@@ -60,9 +61,11 @@ def _makespan(subject: Subject) -> float:
     return subject.value("makespan") or 0.0
 
 
+def _nothing(stuck: list[Subject]) -> str:
+    return "no replayed form completes this program" if stuck else "no form was replayed that could be judged"
+
+
 def _finish(ranked: list[Subject], best: list[Subject], margin: float) -> str:
-    if not ranked:
-        return "no replayed form completes this program"
     first = format_duration(_makespan(ranked[0]))
     if len(ranked) == 1:
         return f"only {plural(ranked[0].label)} can be judged here: makespan {first}"
@@ -78,32 +81,23 @@ def _finish(ranked: list[Subject], best: list[Subject], margin: float) -> str:
 
 
 def _driver(ranked: list[Subject]) -> dict[str, Any] | None:
-    """The overhead kind that differs most between the first and the last to finish."""
-    if len(ranked) < 2:
-        return None
-    first, last = ranked[0], ranked[-1]
-    kinds = [k for k in OVERHEADS if first.value("overhead_time", k) or last.value("overhead_time", k)]
-    if not kinds:
-        return None
-    spent = {k: tuple(s.value("overhead_time", k) or 0.0 for s in (first, last)) for k in kinds}
-    kind = max(kinds, key=lambda k: abs(spent[k][1] - spent[k][0]))
-    return {
-        "kind": kind,
-        "first": first.label,
-        "last": last.label,
-        "first_ns": spent[kind][0],
-        "last_ns": spent[kind][1],
+    """The overhead kind in which the forms differ most, and what each spends on it."""
+    spent = {
+        kind: {s.label: s.value("overhead_time", kind) or 0.0 for s in ranked}
+        for kind in OVERHEADS
+        if any(s.value("overhead_time", kind) for s in ranked)
     }
+    if len(ranked) < 2 or not spent:
+        return None
+    kind = max(spent, key=lambda k: max(spent[k].values()) - min(spent[k].values()))
+    return {"kind": kind, "spent_ns": spent[kind]}
 
 
 def _why(driver: dict[str, Any] | None) -> str:
     if driver is None:
         return ""
-    return (
-        f"the overhead that differs most is {driver['kind'].replace('_', ' ')} "
-        f"({format_duration(driver['first_ns'])} of CPU time as {plural(driver['first'])}, "
-        f"{format_duration(driver['last_ns'])} as {plural(driver['last'])})"
-    )
+    spent = ", ".join(f"{format_duration(ns)} for {plural(label)}" for label, ns in driver["spent_ns"].items())
+    return f"the overhead that differs most is {driver['kind'].replace('_', ' ')}, in CPU time {spent}"
 
 
 def _trades(ranked: list[Subject]) -> list[str]:
