@@ -1,0 +1,193 @@
+"""The hooks of a model, and how they bind into compiled code.
+
+A policy's state is a `Handle` class of its own (engine/handles.py). A hook is a function with a default; `@implements(hook,
+State)` files a policy's version under (hook, State). While numba compiles, one `overload` per hook picks
+the version by the type of the first argument; without the JIT the same table is looked up at
+run time. The names are those of Linux's sched_ext where it has one (Documentation/scheduler/sched-ext.rst).
+
+Arguments, the same everywhere:
+  kernel   the kernel policy's state
+  runtime  the runtime's state
+  sim      the engine's state (engine/state.py); policies may read all of it, and own only their own state
+  cpu, thread, task   indices; -1 is none
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from tracekit.jit import JIT, njit
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_TABLE: dict[tuple[str, type], Callable[..., Any]] = {}
+KERNEL_HOOKS: dict[str, str] = {}  # name -> first line of what it does
+RUNTIME_HOOKS: dict[str, str] = {}
+
+
+def implements(hook: Callable[..., Any], state: type) -> Callable[[F], F]:
+    """File the decorated function as `hook` for policies whose state is `state`."""
+
+    def register(function: F) -> F:
+        compiled = njit(function)
+        _TABLE[(hook.__name__, state)] = compiled
+        return compiled
+
+    return register
+
+
+def _hook(registry: dict[str, str]) -> Callable[[F], F]:
+    def declare(default: F) -> F:
+        name = default.__name__
+        registry[name] = (default.__doc__ or "").strip().split("\n")[0]
+        compiled_default = njit(default)
+
+        def dispatch(policy: Any, *args: Any) -> Any:
+            return _TABLE.get((name, type(policy)), compiled_default)(policy, *args)
+
+        dispatch.__name__ = name
+        dispatch.__doc__ = default.__doc__
+        if JIT:
+            _overload(dispatch, default, compiled_default, name)
+        return dispatch  # type: ignore[return-value]
+
+    return declare
+
+
+def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compiled: Any, name: str) -> None:
+    from numba.extending import overload
+
+    from tracekit.engine.handles import HandleType
+
+    def choose(policy: Any) -> Any:
+        if not isinstance(policy, HandleType):
+            return None
+        chosen = _TABLE.get((name, policy.instance_class), compiled)
+        return getattr(chosen, "py_func", chosen)
+
+    # numba wants the chooser to have the hook's own parameter names
+    parameters = list(inspect.signature(default).parameters)
+    scope = {"choose": choose}
+    exec(f"def chooser({', '.join(parameters)}):\n    return choose({parameters[0]})", scope)
+    overload(dispatch, strict=False)(scope["chooser"])
+
+
+kernel_hook = _hook(KERNEL_HOOKS)
+runtime_hook = _hook(RUNTIME_HOOKS)
+
+# Why a thread enters a run queue (`enqueue`), and how a task became runnable (`ready`).
+WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED, TIMER, NETWORK = 0, 1, 2, 3, 4, 5, 6
+# What next_task may answer instead of a task.
+PARK, AGAIN = -1, -2
+
+
+# ---- kernel policy: how kernel threads share CPUs ----------------------------------------------------------
+
+
+@kernel_hook
+def select_cpu(kernel: Any, sim: Any, thread: int, waker_cpu: int) -> int:
+    """The CPU whose queue a waking thread joins; waker_cpu is -1 for a timer."""
+    return sim.threads[thread].cpu
+
+
+@kernel_hook
+def enqueue(kernel: Any, sim: Any, cpu: int, thread: int, why: int) -> None:
+    """The thread is runnable and joins cpu's queue; why is WAKEUP, SPAWN, PREEMPTED, YIELD or MIGRATED."""
+
+
+@kernel_hook
+def pick_next(kernel: Any, sim: Any, cpu: int) -> int:
+    """Take the thread to run next out of cpu's queue; -1 when the queue is empty."""
+    return -1
+
+
+@kernel_hook
+def balance(kernel: Any, sim: Any, cpu: int) -> int:
+    """The CPU goes idle: take a thread out of another CPU's queue, or -1."""
+    return -1
+
+
+@kernel_hook
+def running(kernel: Any, sim: Any, cpu: int, thread: int) -> None:
+    """The thread starts to run on cpu."""
+
+
+@kernel_hook
+def stopping(kernel: Any, sim: Any, cpu: int, thread: int, ran_ns: int) -> None:
+    """Account ran_ns of the running thread; called before each decision, and when it leaves the CPU."""
+
+
+@kernel_hook
+def preempts(kernel: Any, sim: Any, cpu: int, thread: int) -> bool:
+    """Whether the thread just queued on cpu should take it from the running one at once."""
+    return False
+
+
+@kernel_hook
+def time_slice(kernel: Any, sim: Any, cpu: int, thread: int) -> int:
+    """The longest the thread may run while others wait, in ns."""
+    return 1 << 62
+
+
+@kernel_hook
+def tick(kernel: Any, sim: Any, cpu: int) -> bool:
+    """At a timer tick with others waiting: whether the running thread must leave. Default: its time slice is over."""
+    c = sim.cpus[cpu]
+    return sim.world[0].now - c.slice_start >= time_slice(kernel, sim, cpu, c.thread)
+
+
+@kernel_hook
+def blocking(kernel: Any, sim: Any, cpu: int, thread: int) -> None:
+    """The running thread goes to sleep."""
+
+
+# ---- runtime: how tasks sit on kernel threads -----------------------------------------------------------------
+
+
+@runtime_hook
+def begin(runtime: Any, kernel: Any, sim: Any) -> None:
+    """Once, before the first event."""
+
+
+@runtime_hook
+def ready(runtime: Any, kernel: Any, sim: Any, task: int, cpu: int, how: int) -> None:
+    """A task of the runtime became runnable on cpu (-1: by a timer); how is WAKEUP, SPAWN, TIMER or NETWORK."""
+
+
+@runtime_hook
+def next_task(runtime: Any, kernel: Any, sim: Any, cpu: int, thread: int) -> int:
+    """The thread needs a task: which one, or PARK (the thread blocks), or AGAIN (time was charged; ask again)."""
+    return -1
+
+
+@runtime_hook
+def parking(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
+    """The running task parks in user space; its thread goes on without it."""
+
+
+@runtime_hook
+def entering(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
+    """The task's kernel thread blocks in the kernel together with its task."""
+
+
+@runtime_hook
+def returning(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> bool:
+    """The thread runs again after `entering`: whether it may go on with its task; if not, the task was queued."""
+    return True
+
+
+@runtime_hook
+def requeue(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int, why: int) -> None:
+    """The running task goes back to a queue; why is PREEMPTED or YIELD."""
+
+
+@runtime_hook
+def expired(runtime: Any, kernel: Any, sim: Any, task: int, network: bool) -> None:
+    """A sleep (or, with network, a network wait) of a parked task is over; make it `ready` in the runtime's own time."""
+
+
+@runtime_hook
+def alarm(runtime: Any, kernel: Any, sim: Any, slot: int) -> None:
+    """An event that the runtime armed for itself (slot 0 to RUNTIME_SLOTS - 1) is due."""

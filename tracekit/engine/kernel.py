@@ -1,0 +1,266 @@
+"""The kernel layer: kernel threads on CPUs. The policy decides; this code moves, charges, checks and records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.engine.hooks import (
+    PREEMPTED,
+    SPAWN,
+    WAKEUP,
+    YIELD,
+    balance,
+    blocking,
+    enqueue,
+    pick_next,
+    preempts,
+    running,
+    select_cpu,
+    stopping,
+    tick,
+)  # fmt: skip
+from tracekit.engine.queue import arm, cpu_slot, disarm, tick_slot
+from tracekit.engine.record import charge, set_state, write_overhead
+from tracekit.engine.state import (
+    BUSY,
+    IDLE,
+    NATIVE,
+    NONE,
+    O_CACHE,
+    O_IDLE,
+    O_SPACE,
+    O_SWITCH,
+    R_PREEMPTED,
+    R_YIELD,
+    RUNNABLE,
+    RUNNING,
+    T_BLOCKED,
+    T_RUNNABLE,
+    T_RUNNING,
+    WAKING,
+    Sim,
+)  # fmt: skip
+from tracekit.jit import njit
+
+# What `fail` names; replay.py has the words.
+BAD_CPU, BAD_THREAD, STARVED, BAD_TASK, NOT_HELD, NEGATIVE, NO_THREADS, NOT_BLOCKED = 1, 2, 3, 4, 5, 6, 7, 8
+
+
+@njit
+def fail(sim: Sim, error: int, task: int, value: int) -> None:
+    """Stop the run: a model or a program broke a rule. The first failure is the one reported."""
+    world = sim.world[0]
+    if world.error == 0:
+        world.error = error
+        world.error_task = task
+        world.error_value = value
+
+
+@njit
+def run_for(sim: Sim, cpu: int, duration_ns: int) -> None:
+    """Cpu is busy with its thread for duration_ns."""
+    c = sim.cpus[cpu]
+    c.active = 1
+    c.act_end = sim.world[0].now + duration_ns
+    arm(sim, cpu_slot(sim, cpu), c.act_end)
+
+
+@njit
+def interrupt(sim: Sim, cpu: int) -> None:
+    """Stop what cpu does now; its thread carries the rest. The CPU decides anew at once."""
+    c = sim.cpus[cpu]
+    world = sim.world[0]
+    if cpu == world.current_cpu:
+        return
+    if c.active:
+        sim.threads[c.thread].carry += c.act_end - world.now
+        c.active = 0
+    arm(sim, cpu_slot(sim, cpu), world.now)
+
+
+@njit
+def account(kernel: Any, sim: Sim, cpu: int) -> None:
+    """Tell the policy how long the running thread ran since it was last told."""
+    c = sim.cpus[cpu]
+    now = sim.world[0].now
+    stopping(kernel, sim, cpu, c.thread, now - c.accounted)
+    c.accounted = now
+
+
+@njit
+def _arm_tick(sim: Sim, cpu: int) -> None:
+    slot = tick_slot(sim, cpu)
+    if sim.slots[slot] < 0:
+        period = sim.costs[NATIVE].tick_period
+        # ticks are locked to the clock of the machine, not to a thread's start
+        arm(sim, slot, (sim.world[0].now // period + 1) * period)
+
+
+@njit
+def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
+    c = sim.cpus[cpu]
+    c.idle = WAKING
+    sim.world[0].idle_cpus -= 1
+    write_overhead(sim, sim.threads[thread].task, cpu, O_IDLE, delay_ns)
+    arm(sim, cpu_slot(sim, cpu), sim.world[0].now + delay_ns)
+
+
+@njit
+def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu: int) -> None:
+    c = sim.cpus[cpu]
+    if c.thread >= 0:
+        account(kernel, sim, cpu)
+    sim.threads[thread].state = T_RUNNABLE
+    sim.threads[thread].queue = cpu
+    enqueue(kernel, sim, cpu, thread, why)
+    c.queued += 1
+    if c.thread >= 0:
+        _arm_tick(sim, cpu)
+        if preempts(kernel, sim, cpu, thread):
+            c.resched = 1
+            interrupt(sim, cpu)
+    elif c.idle == IDLE:
+        costs = sim.costs[NATIVE]
+        _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 else costs.idle_exit)
+
+
+@njit
+def wake_thread(kernel: Any, sim: Sim, thread: int, waker_cpu: int, new: bool) -> int:
+    """A blocked (or new) thread becomes runnable; the policy chooses its CPU, which is returned."""
+    if sim.threads[thread].state == T_RUNNABLE or sim.threads[thread].state == T_RUNNING:
+        fail(sim, NOT_BLOCKED, sim.threads[thread].task, thread)
+        return NONE
+    cpu = select_cpu(kernel, sim, thread, waker_cpu)
+    if cpu < 0 or cpu >= sim.cpus.size:
+        fail(sim, BAD_CPU, sim.threads[thread].task, cpu)
+        return NONE
+    _join_queue(kernel, sim, cpu, thread, SPAWN if new else WAKEUP, waker_cpu)
+    return cpu
+
+
+@njit
+def _pick(kernel: Any, sim: Sim, cpu: int) -> int:
+    c = sim.cpus[cpu]
+    if c.queued == 0:
+        return NONE
+    thread = pick_next(kernel, sim, cpu)
+    if thread < 0:
+        fail(sim, STARVED, NONE, cpu)
+        return NONE
+    if thread >= sim.threads.size or sim.threads[thread].state != T_RUNNABLE:
+        fail(sim, BAD_THREAD, NONE, thread)
+        return NONE
+    c.queued -= 1
+    return thread
+
+
+@njit
+def _pull(kernel: Any, sim: Sim, cpu: int) -> int:
+    thread = balance(kernel, sim, cpu)
+    if thread < 0:
+        return NONE
+    if thread >= sim.threads.size or sim.threads[thread].state != T_RUNNABLE:
+        fail(sim, BAD_THREAD, NONE, thread)
+        return NONE
+    sim.cpus[sim.threads[thread].queue].queued -= 1
+    return thread
+
+
+@njit
+def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
+    c = sim.cpus[cpu]
+    th = sim.threads[thread]
+    costs = sim.costs[NATIVE]
+    world = sim.world[0]
+    c.thread = thread
+    c.idle = BUSY
+    c.accounted = world.now
+    c.slice_start = world.now
+    th.state = T_RUNNING
+    charge(sim, cpu, th.task, O_SWITCH, costs.switch)
+    if th.space != c.last_space:
+        if c.last_space != NONE:
+            charge(sim, cpu, th.task, O_SPACE, costs.address_space)
+        c.last_space = th.space
+    if th.cpu != cpu:
+        if th.cpu != NONE:
+            world.migrations += 1
+            charge(sim, cpu, th.task, O_CACHE, costs.cache_refill)
+        th.cpu = cpu
+    running(kernel, sim, cpu, thread)
+    if th.task >= 0:
+        set_state(sim, th.task, RUNNING, NONE, cpu)
+    if c.queued > 0:
+        _arm_tick(sim, cpu)
+
+
+@njit
+def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
+    """Cpu has no thread: take the next one, or pull one from another CPU, or go idle (False)."""
+    c = sim.cpus[cpu]
+    if c.idle == IDLE:
+        return False
+    thread = _pick(kernel, sim, cpu)
+    if thread < 0:
+        thread = _pull(kernel, sim, cpu)
+    if thread >= 0:
+        _enter(kernel, sim, cpu, thread)
+        return True
+    c.idle = IDLE
+    sim.world[0].idle_cpus += 1
+    disarm(sim, tick_slot(sim, cpu))
+    return False
+
+
+@njit
+def leave(kernel: Any, sim: Sim, cpu: int, state: int) -> None:
+    """The running thread blocks (T_BLOCKED) or ends (T_ENDED)."""
+    c = sim.cpus[cpu]
+    thread = c.thread
+    account(kernel, sim, cpu)
+    if state == T_BLOCKED:
+        blocking(kernel, sim, cpu, thread)
+        sim.world[0].voluntary += 1
+    sim.threads[thread].state = state
+    c.thread = NONE
+    c.resched = 0
+
+
+@njit
+def reschedule(kernel: Any, sim: Sim, cpu: int, yielded: bool) -> None:
+    """The running thread stays runnable; whoever the policy picks runs, perhaps the same thread again."""
+    c = sim.cpus[cpu]
+    previous = c.thread
+    th = sim.threads[previous]
+    c.resched = 0
+    account(kernel, sim, cpu)
+    th.state = T_RUNNABLE
+    th.queue = cpu
+    enqueue(kernel, sim, cpu, previous, YIELD if yielded else PREEMPTED)
+    c.queued += 1
+    c.thread = NONE
+    thread = _pick(kernel, sim, cpu)
+    if thread == previous:
+        th.state = T_RUNNING
+        c.thread = previous
+        c.slice_start = sim.world[0].now
+        running(kernel, sim, cpu, thread)
+        return
+    sim.world[0].involuntary += 1
+    if th.task >= 0:
+        set_state(sim, th.task, RUNNABLE, R_YIELD if yielded else R_PREEMPTED, cpu)
+    if thread >= 0:
+        _enter(kernel, sim, cpu, thread)
+
+
+@njit
+def on_tick(kernel: Any, sim: Sim, cpu: int) -> None:
+    """A timer tick on a CPU where others wait; without waiters nothing can change, and there is no tick event."""
+    c = sim.cpus[cpu]
+    if c.thread < 0 or c.queued == 0:
+        return
+    account(kernel, sim, cpu)
+    if tick(kernel, sim, cpu):
+        c.resched = 1
+        interrupt(sim, cpu)
+    _arm_tick(sim, cpu)

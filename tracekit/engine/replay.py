@@ -1,0 +1,182 @@
+"""Replay: a program under a model on a machine gives a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from tracekit import __version__
+from tracekit.engine import kernel, loop, setup
+from tracekit.engine import state as st
+from tracekit.engine.recorder import Recorder, run_tables
+from tracekit.errors import ModelError, UsageError
+from tracekit.jit import cached_njit, is_compiled
+from tracekit.machine.profile import Profile, load_profile
+from tracekit.models.catalog import find_kernel, find_model
+from tracekit.models.model import KernelPolicy, Model, Sizes, foreign_files, own, resolve
+from tracekit.tables.bundle import Program, Run
+from tracekit.vocabulary import REASONS
+
+MAX_CPUS = 4096
+ERRORS = {
+    kernel.BAD_CPU: "select_cpu chose CPU {value}, which does not exist",
+    kernel.BAD_THREAD: "pick_next or balance chose thread {value}, which is not runnable",
+    kernel.STARVED: "pick_next found no thread on CPU {value} although some are queued there",
+    kernel.BAD_TASK: "next_task chose task {task} for thread {value}, which is not a runnable task of the runtime",
+    kernel.NOT_HELD: "task {task} unlocks object {value}, which it does not hold",
+    kernel.NEGATIVE: "task {task} takes wait group {value} below zero",
+    kernel.NO_THREADS: "the runtime needs more than {value} kernel threads, which is its limit",
+    kernel.NOT_BLOCKED: "thread {value} was woken although it was not blocked",
+}
+Progress = Callable[[int, int], None]  # (tasks ended, tasks in all)
+
+
+@cache
+def compiled_run(model: Model, policy: KernelPolicy) -> Callable[..., int]:
+    """The loop, compiled for one runtime and one policy; cached by their sources."""
+    return cached_njit(loop.run, extra=foreign_files(model, policy))
+
+
+def needs_compiling(model_name: str, kernel_name: str | None = None) -> bool:
+    """Whether the first replay under this model will compile before it runs."""
+    model = find_model(model_name)
+    return not is_compiled(compiled_run(model, find_kernel(kernel_name) if kernel_name else model.kernel))
+
+
+def replay(
+    program: Program,
+    model: str = "thread",
+    *,
+    cpus: int = 2,
+    profile: Profile | None = None,
+    seed: int = 0,
+    kernel: str | None = None,
+    parameters: Mapping[str, int] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Replay a program under a model.
+
+    `kernel` swaps the kernel policy; `parameters` by full name, such as goroutine.preempt_ns. The same arguments
+    give the same run on every machine. Raises UsageError (model, CPUs, parameters) and ModelError (a rule broken
+    by the program or the model, with the event's number and time). A deadlock is a result: see meta["outcome"].
+    """
+    if not 1 <= cpus <= MAX_CPUS:
+        raise UsageError(f"{cpus} CPUs", remedy=f"give 1 to {MAX_CPUS}")
+    chosen = find_model(model)
+    policy = find_kernel(kernel) if kernel else chosen.kernel
+    profile = profile or load_profile()
+    values = resolve(chosen, policy, parameters or {})
+    sim, starts, fan_out, runtime_state, kernel_state = _states(program, chosen, policy, cpus, profile, seed, values)
+    recorder = Recorder(sim, starts)
+    run = compiled_run(chosen, policy)
+    status = loop.FLUSH
+    while status == loop.FLUSH:
+        status = int(run(runtime_state, kernel_state, sim, fan_out))
+        recorder.flush()
+        if progress:
+            progress(len(sim.tasks) - int(sim.world.live[0]), len(sim.tasks))
+    if status == loop.FAILED:
+        _raise(sim, program)
+    _close(sim, status)
+    recorder.flush()
+    meta = _meta(program, chosen, policy, cpus, seed, profile, values, sim, status)
+    return Run(run_tables(program, chosen.form, sim, recorder), meta)
+
+
+def _states(
+    program: Program, model: Model, policy: KernelPolicy, cpus: int, profile: Profile, seed: int, values: dict[str, int]
+) -> tuple[st.Sim, Any, int, Any, Any]:
+    runtime_values = own(values, model.name)
+    hosted = model.runtime.hosted
+    count = int(np.count_nonzero(program.tables["tasks"]["converted"].to_numpy(zero_copy_only=False)))
+    own_threads = model.runtime.threads(count, cpus, runtime_values) if hosted else 0
+    figures = {name: profile.value(name) for name in profile.costs}
+    policy_values = {"tick_period_ns": figures["tick_period_ns"], **own(values, policy.name)}
+    sim, starts, fan_out = setup.new_sim(
+        program, cpus=cpus, cost_rows=setup.costs(figures, model.form, None), hosted=hosted,
+        own_space=model.own_space, own_threads=own_threads, seed=seed,
+    )  # fmt: skip
+    world = sim.world
+    world.min_capacity[:] = runtime_values.get("min_capacity", 0)
+    world.lock_handoff_ns[:] = runtime_values.get("lock_handoff_ns", 0)
+    if model.form == "goroutine":
+        world.resident[:] = figures["go_runtime_resident_bytes"]
+        world.virtual[:] = figures["go_runtime_virtual_bytes"]
+    sizes = Sizes(len(sim.tasks), len(sim.threads), own_threads, cpus)
+    return sim, starts, fan_out, model.runtime.state(sizes, runtime_values), policy.state(sizes, policy_values)
+
+
+def _raise(sim: st.Sim, program: Program) -> None:
+    world = sim.world[0]
+    task = int(world.error_task)
+    named = f"{task} ({program.tables['tasks']['name'][task].as_py()})" if task >= 0 else "none"
+    what = ERRORS[int(world.error)].format(task=named, value=int(world.error_value))
+    raise ModelError(what, where=f"event {int(world.events)} at {int(world.now)} ns")
+
+
+def _close(sim: st.Sim, status: int) -> None:
+    """The intervals that were open when the run ended."""
+    world = sim.world[0]
+    if status == loop.FINISHED:
+        end = int(world.end_ns)
+    else:
+        end = int(world.now)
+        world.end_ns = end
+    open_ones = np.flatnonzero((sim.tasks.state != st.NEW) & (sim.tasks.state != st.EXITED) & (sim.tasks.since < end))
+    rows = sim.intervals[: len(open_ones)]
+    for field, source in (("start_ns", "since"), ("cpu", "cpu"), ("thread_id", "thread"), ("state", "state"),
+                          ("reason", "reason")):  # fmt: skip
+        rows[field][:] = sim.tasks[source][open_ones]
+    rows.task_id[:] = open_ones
+    rows.end_ns[:] = end
+    world.intervals = len(rows)
+
+
+def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
+    if status == loop.FINISHED:
+        return "completed", ""
+    stuck = np.flatnonzero((sim.tasks.state == st.BLOCKED) & (sim.tasks.converted == 1))
+    names = program.tables["tasks"]["name"]
+    told = [
+        f"{names[int(task)].as_py()} (task {task}) waits for {REASONS.names[int(sim.tasks.reason[task])]}"
+        f" on {'task' if sim.tasks.reason[task] == st.R_JOIN else 'object'} {int(sim.tasks.waits_on[task])}"
+        for task in stuck[:5]
+    ]
+    never = int(np.count_nonzero((sim.tasks.state == st.NEW) & (sim.tasks.converted == 1)))
+    more = [f"and {len(stuck) - 5} more"] if len(stuck) > 5 else []
+    if never:
+        more.append(f"{never} tasks were never spawned")
+    return "deadlock", "; ".join(told + more)
+
+
+def _meta(
+    program: Program, model: Model, policy: KernelPolicy, cpus: int, seed: int, profile: Profile,
+    values: dict[str, int], sim: st.Sim, status: int,
+) -> dict[str, Any]:  # fmt: skip
+    world = sim.world[0]
+    outcome, detail = _outcome(program, sim, status)
+    counted = ("migrations", "steals", "handoffs", "threads", "task_switches")
+    return {
+        "model": model.name,
+        "kernel_policy": policy.name,
+        "runtime": model.runtime.name,
+        "form": model.form,
+        "cpus": cpus,
+        "seed": seed,
+        "profile": profile.meta(),
+        "parameters": values,
+        "program": program.meta,
+        "end_ns": int(world.end_ns),
+        "events": int(world.events),
+        "outcome": outcome,
+        "outcome_detail": detail,
+        "counters": {
+            "context_switches_voluntary": int(world.voluntary),
+            "context_switches_involuntary": int(world.involuntary),
+            **{name: int(world[name]) for name in counted},
+        },
+        "tool_version": __version__,
+    }

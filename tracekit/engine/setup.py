@@ -1,0 +1,176 @@
+"""A program, a machine and costs become the engine's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tracekit.engine import state as st
+from tracekit.errors import ModelError
+from tracekit.tables.bundle import Program
+from tracekit.vocabulary import SEGMENTS, Words
+
+BUFFER_ROWS = 1 << 18
+FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
+MACHINE_FIELDS = (
+    "address_space", "cache_refill", "idle_exit", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
+    "stack_growth", "page_fault", "steal",
+)  # fmt: skip
+FIRST_STACK_BYTES = {"process": 8192, "thread": 8192, "goroutine": 2048}
+
+
+def _ints(table: pa.Table, column: str) -> Any:
+    return table[column].combine_chunks().fill_null(st.NONE).to_numpy(zero_copy_only=False)
+
+
+def _codes(table: pa.Table, column: str, words: Words) -> Any:
+    """Vocabulary codes of a dictionary column, whatever order its own dictionary has; null is -1."""
+    array = table[column].combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    lookup = np.array([words[name] for name in array.dictionary.to_pylist()] + [st.NONE], np.int32)
+    return lookup[array.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)]
+
+
+def segments(program: Program) -> tuple[Any, Any]:
+    """The segment records in order, and where each task's begin (one more entry than tasks).
+
+    Raises ModelError if they are not sorted by task and ordinal.
+    """
+    table = program.tables["segments"]
+    owner = _ints(table, "task_id")
+    if len(owner) and np.any(np.diff(owner) < 0):
+        raise ModelError("segments are not sorted by task_id", remedy="sort them by task_id and ordinal")
+    out = st.records(max(len(owner), 1), st.SEGMENT)[: len(owner)]
+    out.kind[:] = _codes(table, "kind", SEGMENTS)
+    for field, column in (
+        ("duration", "duration_ns"), ("bytes", "bytes"), ("object", "object_id"), ("target", "target_id"),
+        ("count", "count"),
+    ):  # fmt: skip
+        out[field][:] = _ints(table, column)
+    for field in ("duration", "bytes"):
+        out[field][:] = np.maximum(out[field], 0)
+    starts = np.searchsorted(owner, np.arange(program.tables["tasks"].num_rows + 1))
+    return out, starts.astype(np.int32)
+
+
+def fan_out(segs: Any) -> int:
+    """The most tasks that one event can wake: waiters of one wait group or rwmutex, joiners of one task."""
+    most = 1
+    for kinds, field in (((st.S_WG_WAIT, st.S_READ_LOCK), "object"), ((st.S_JOIN,), "target")):
+        ids = segs[field][np.isin(segs.kind, kinds)]
+        if len(ids):
+            most = max(most, int(np.bincount(ids).max()))
+    return most
+
+
+def objects(program: Program) -> Any:
+    """Object records; a semaphore starts with its capacity."""
+    from tracekit.vocabulary import OBJECT_KINDS
+
+    table = program.tables["objects"]
+    out = st.records(table.num_rows, st.OBJECT)
+    out.kind[:] = _codes(table, "kind", OBJECT_KINDS)
+    out.capacity[:] = np.maximum(_ints(table, "capacity"), 0)
+    out["count"][:] = np.where(out.kind == st.K_SEMAPHORE, out.capacity, 0)
+    for field in ("holder", "head", "tail", "send_head", "send_tail"):
+        out[field][:] = st.NONE
+    return out
+
+
+def costs(values: Mapping[str, int], form: str, tick_period: int | None) -> Any:
+    """Two rows: what native tasks and kernel threads pay, and what the runtime's hosted tasks pay."""
+    out = st.records(2, st.COST)
+    native = "thread" if form == "goroutine" else form
+    for row, name in ((st.NATIVE, native), (st.HOSTED, "goroutine")):
+        for field in FORM_FIELDS:
+            out[field][row] = values[f"{name}_{field}_ns"]
+        out.yield_[row] = values[f"{name}_yield_ns"]
+        out.resident[row] = values[f"{name}_resident_bytes"]
+        out.virtual[row] = values[f"{name}_virtual_bytes"]
+        out.stack[row] = FIRST_STACK_BYTES[name]
+        out.copy_per_kib[row] = values["copy_ns_per_kib"] if name == "process" else 0
+        for field in MACHINE_FIELDS:
+            out[field][row] = values[f"{field}_ns"]
+        out.stack_copy_per_kib[row] = values["stack_copy_ns_per_kib"]
+        out.handoff[row] = values["thread_handoff_ns"]
+        out.thread_wake[row] = values["thread_wake_ns"]
+        out.thread_spawn[row] = values["thread_spawn_ns"]
+        out.thread_resident[row] = values["thread_resident_bytes"]
+        out.thread_virtual[row] = values["thread_virtual_bytes"]
+        if tick_period:
+            out.tick_period[row] = tick_period
+    out.timer_slack[st.HOSTED] = 0  # the runtime keeps its own timers
+    out.page_fault[st.HOSTED] = 0  # counted with the copying
+    return out
+
+
+def tasks(program: Program, starts: Any, hosted: bool) -> Any:
+    """Task records; converted tasks are hosted where the runtime hosts them."""
+    table = program.tables["tasks"]
+    out = st.records(table.num_rows, st.TASK)
+    out.pc[:] = starts[:-1]
+    out.end[:] = starts[1:]
+    out.converted[:] = table["converted"].combine_chunks().to_numpy(zero_copy_only=False)
+    out.layer[:] = np.where(out.converted & hosted, st.HOSTED, st.NATIVE)
+    for field in ("thread", "cpu", "next", "joiners", "parent", "space", "waits_on", "reason"):
+        out[field][:] = st.NONE
+    out.state[:] = st.NEW
+    out.start[:] = _ints(table, "start_ns")  # until it starts: when it starts by itself; -1: a spawn starts it
+    for field in ("since", "ended"):
+        out[field][:] = st.NONE
+    return out
+
+
+def spaces(program: Program, converted: Any, own_space: bool) -> Any:
+    """The address space of each task: an id of its own, the shared one, or for the others their process's."""
+    ids = np.arange(len(converted), dtype=np.int32) + 1
+    process = _ints(program.tables["tasks"], "process_id")
+    theirs = np.where(process >= 0, process + 1, ids)
+    return np.where(converted, ids if own_space else 0, theirs)
+
+
+def new_sim(
+    program: Program, *, cpus: int, cost_rows: Any, hosted: bool, own_space: bool, own_threads: int, seed: int
+) -> tuple[st.Sim, Any, int]:
+    """The engine's state at time 0, where each task's segments begin, and the fan-out bound. Raises ModelError for a program without tasks."""
+    if program.tables["tasks"].num_rows == 0:
+        raise ModelError("the program has no tasks")
+    segs, starts = segments(program)
+    task_rows = tasks(program, starts, hosted)
+    most = fan_out(segs)
+    thread_rows = _threads(task_rows, spaces(program, task_rows.converted, own_space), own_threads)
+    cpu_rows = st.records(cpus, st.CPU)
+    cpu_rows.thread[:] = st.NONE
+    cpu_rows.last_space[:] = st.NONE
+    cpu_rows.idle[:] = st.IDLE
+    world = st.records(1, st.WORLD)
+    world.idle_cpus[:] = cpus
+    world.current_cpu[:] = st.NONE
+    world.random[:] = seed & 0x7FFFFFFF
+    world.live[:] = len(task_rows)
+    world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
+    slots = 2 * cpus + st.RUNTIME_SLOTS + len(task_rows)
+    rows = BUFFER_ROWS + 64 + 8 * most
+    sim = st.Sim(
+        world, task_rows, thread_rows, cpu_rows, segs, objects(program), cost_rows,
+        st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32),
+        *(st.records(rows, dtype) for dtype in (st.INTERVAL, st.WAKEUP_ROW, st.OVERHEAD_ROW, st.MEMORY_ROW,
+                                                st.OPERATION_ROW)),
+    )  # fmt: skip
+    return sim, starts, most
+
+
+def _threads(task_rows: Any, space: Any, own_threads: int) -> Any:
+    native = np.flatnonzero(task_rows.layer == st.NATIVE)
+    out = st.records(len(native) + own_threads, st.THREAD)
+    for field in ("task", "cpu", "queue"):
+        out[field][:] = st.NONE
+    out.task[: len(native)] = native
+    out.space[: len(native)] = space[native]
+    out.space[len(native) :] = 0
+    task_rows.thread[native] = np.arange(len(native))
+    return out

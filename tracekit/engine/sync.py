@@ -1,0 +1,278 @@
+"""Locks, channels, counts and joins: what they mean, once for all forms. Costs and who pays come with the layer.
+
+Waiters stand in FIFO order, linked through `tasks.next`; a task is in at most one queue. An unlocked mutex is
+free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode);
+with `lock_handoff_ns` a waiter that waited that long gets the lock handed over (Go's starvation mode, 1 ms,
+internal/sync/mutex.go). Channels hand a message straight to a waiting receiver (runtime/chan.go).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.engine.kernel import NEGATIVE, NOT_HELD, fail
+from tracekit.engine.record import charge
+from tracekit.engine.state import (
+    EXITED,
+    HOSTED,
+    NONE,
+    O_COPY,
+    O_SYNC,
+    R_EVENT,
+    R_JOIN,
+    R_LOCK,
+    R_RECV,
+    R_SEND,
+    R_WAIT_GROUP,
+    S_READ_LOCK,
+    Sim,
+)  # fmt: skip
+from tracekit.engine.waiting import block, unblock
+from tracekit.jit import njit
+
+
+@njit
+def _push(sim: Sim, item: int, task: int, front: bool) -> None:
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    t.next = NONE
+    if o.head < 0:
+        o.head = task
+        o.tail = task
+    elif front:
+        t.next = o.head
+        o.head = task
+    else:
+        sim.tasks[o.tail].next = task
+        o.tail = task
+
+
+@njit
+def _pop(sim: Sim, item: int) -> int:
+    o = sim.objects[item]
+    task = o.head
+    if task >= 0:
+        o.head = sim.tasks[task].next
+    return task
+
+
+@njit
+def _push_sender(sim: Sim, item: int, task: int) -> None:
+    o = sim.objects[item]
+    sim.tasks[task].next = NONE
+    if o.send_head < 0:
+        o.send_head = task
+    else:
+        sim.tasks[o.send_tail].next = task
+    o.send_tail = task
+
+
+@njit
+def _pop_sender(sim: Sim, item: int) -> int:
+    o = sim.objects[item]
+    task = o.send_head
+    if task >= 0:
+        o.send_head = sim.tasks[task].next
+    return task
+
+
+@njit
+def _wait(sim: Sim, cpu: int, task: int, item: int, reason: int) -> None:
+    t = sim.tasks[task]
+    front = t.retry == 1 and t.layer == HOSTED  # Go queues a woken loser in front, a futex at the end
+    _push(sim, item, task, front)
+    t.waits_on = item
+    block(sim, cpu, task, reason, O_SYNC, sim.costs[t.layer].block)
+
+
+@njit
+def lock(sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Take a mutex, or a rwmutex for writing."""
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+    if o.holder == NONE and o.count == 0:
+        o.holder = task
+        t.retry = 0
+        t.pc += 1
+    else:
+        _wait(sim, cpu, task, item, R_LOCK)
+
+
+@njit
+def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, rw: bool) -> None:
+    """Release a mutex, or a rwmutex held for writing."""
+    o = sim.objects[item]
+    if o.holder != task:
+        fail(sim, NOT_HELD, task, item)
+        return
+    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    o.holder = NONE
+    sim.tasks[task].pc += 1
+    if rw:
+        _grant(runtime, kernel, sim, cpu, task, item)
+        return
+    waiter = _pop(sim, item)
+    if waiter < 0:
+        return
+    world = sim.world[0]
+    waited = world.now - sim.tasks[waiter].blocked_at
+    if world.lock_handoff_ns > 0 and waited >= world.lock_handoff_ns:
+        o.holder = waiter
+        sim.tasks[waiter].retry = 0
+    else:
+        sim.tasks[waiter].retry = 1
+    unblock(runtime, kernel, sim, waiter, cpu, task)
+
+
+@njit
+def read_lock(sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Take a rwmutex for reading; a waiting writer keeps new readers out."""
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+    if o.holder == NONE and o.head == NONE:
+        o.count += 1
+        t.pc += 1
+    else:
+        _wait(sim, cpu, task, item, R_LOCK)
+
+
+@njit
+def read_unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Release a rwmutex held for reading."""
+    o = sim.objects[item]
+    if o.count <= 0:
+        fail(sim, NOT_HELD, task, item)
+        return
+    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    o.count -= 1
+    sim.tasks[task].pc += 1
+    if o.count == 0:
+        _grant(runtime, kernel, sim, cpu, task, item)
+
+
+@njit
+def _grant(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    o = sim.objects[item]
+    while o.head >= 0 and o.holder == NONE:
+        waiter = o.head
+        reads = sim.segments[sim.tasks[waiter].pc].kind == S_READ_LOCK
+        if not reads and o.count > 0:
+            return
+        _pop(sim, item)
+        if reads:
+            o.count += 1
+        else:
+            o.holder = waiter
+        unblock(runtime, kernel, sim, waiter, cpu, task)
+
+
+@njit
+def _copy_cost(sim: Sim, task: int, size: int) -> int:
+    return (size * sim.costs[sim.tasks[task].layer].copy_per_kib + 1023) // 1024
+
+
+@njit
+def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, size: int) -> None:
+    """Put a message of `size` bytes into a channel."""
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].channel)
+    charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
+    receiver = _pop(sim, item)
+    if receiver >= 0:
+        sim.tasks[receiver].copied = _copy_cost(sim, receiver, size)
+        t.pc += 1
+        unblock(runtime, kernel, sim, receiver, cpu, task)
+    elif o.count < max(o.capacity, sim.world[0].min_capacity):
+        o.count += 1
+        o.bytes += size
+        t.pc += 1
+    else:
+        _push_sender(sim, item, task)
+        t.waits_on = item
+        block(sim, cpu, task, R_SEND, O_SYNC, sim.costs[t.layer].block)
+
+
+@njit
+def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Take the oldest message of a channel. Queued messages count as equally long: their bytes are conserved."""
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].channel)
+    sender = _pop_sender(sim, item)
+    if sender >= 0:
+        o.count += 1
+        o.bytes += sim.segments[sim.tasks[sender].pc].bytes
+    if o.count == 0:
+        _wait(sim, cpu, task, item, R_RECV)
+        return
+    size = o.bytes // o.count
+    o.bytes -= size
+    o.count -= 1
+    t.pc += 1
+    charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
+    if sender >= 0:
+        unblock(runtime, kernel, sim, sender, cpu, task)
+
+
+@njit
+def wait(sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Take one from an event or semaphore."""
+    o = sim.objects[item]
+    if o.count > 0:
+        o.count -= 1
+        sim.tasks[task].pc += 1
+    else:
+        _wait(sim, cpu, task, item, R_EVENT)
+
+
+@njit
+def signal(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Add one to an event or semaphore; a waiter gets it at once."""
+    sim.tasks[task].pc += 1
+    waiter = _pop(sim, item)
+    if waiter >= 0:
+        unblock(runtime, kernel, sim, waiter, cpu, task)
+    else:
+        sim.objects[item].count += 1
+
+
+@njit
+def wait_group_add(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, count: int) -> None:
+    """Add count (done: -1) to a wait group; at zero all waiters go on."""
+    o = sim.objects[item]
+    o.count += count
+    sim.tasks[task].pc += 1
+    if o.count < 0:
+        fail(sim, NEGATIVE, task, item)
+        return
+    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    if o.count == 0:
+        waiter = _pop(sim, item)
+        while waiter >= 0:
+            unblock(runtime, kernel, sim, waiter, cpu, task)
+            waiter = _pop(sim, item)
+
+
+@njit
+def wait_group_wait(sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Wait until a wait group is at zero."""
+    if sim.objects[item].count == 0:
+        sim.tasks[task].pc += 1
+    else:
+        _wait(sim, cpu, task, item, R_WAIT_GROUP)
+
+
+@njit
+def join(sim: Sim, cpu: int, task: int, target: int) -> None:
+    """Wait until the target has ended."""
+    t = sim.tasks[task]
+    if sim.tasks[target].state == EXITED:
+        t.pc += 1
+        return
+    t.next = sim.tasks[target].joiners
+    sim.tasks[target].joiners = task
+    t.waits_on = target
+    block(sim, cpu, task, R_JOIN, O_SYNC, sim.costs[t.layer].block)

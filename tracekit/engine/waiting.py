@@ -1,0 +1,149 @@
+"""How a task stops and goes on, in both layers: blocking, waking, starting, ending."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.engine.hooks import SPAWN, WAKEUP, expired, ready
+from tracekit.engine.kernel import wake_thread
+from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
+from tracekit.engine.state import (
+    BLOCKS,
+    E_EXIT,
+    EXITED,
+    HOSTED,
+    NATIVE,
+    NEW,
+    NONE,
+    O_SYNC,
+    R_IO,
+    R_NETWORK,
+    R_SPAWN,
+    R_SYSCALL,
+    R_WAKEUP,
+    RUNNABLE,
+    RUNNING,
+    STAYS,
+    Sim,
+)  # fmt: skip
+from tracekit.jit import njit
+
+
+@njit
+def thread_blocks(sim: Sim, task: int) -> bool:
+    """Whether the kernel thread blocks together with the task: always for a native one; for a hosted one in
+    system calls and file I/O, which no poller can wait for (Go: internal/poll, regular files)."""
+    t = sim.tasks[task]
+    return t.layer == NATIVE or t.waiting == R_IO or t.waiting == R_SYSCALL
+
+
+@njit
+def block(sim: Sim, cpu: int, task: int, reason: int, cost_kind: int, cost_ns: int) -> None:
+    """The running task begins to wait. It leaves the CPU when the way into the wait is paid for; if its wait is
+    over by then, it stays."""
+    t = sim.tasks[task]
+    t.waiting = reason
+    if not t.retry:
+        t.blocked_at = sim.world[0].now
+    sim.threads[t.thread].leaving = BLOCKS
+    charge(sim, cpu, task, cost_kind, cost_ns)
+
+
+@njit
+def _still_leaving(sim: Sim, task: int) -> bool:
+    thread = sim.tasks[task].thread
+    return thread >= 0 and sim.threads[thread].task == task and sim.threads[thread].leaving == BLOCKS
+
+
+@njit
+def unblock(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, waker: int) -> None:
+    """The task's wait is over, ended by `waker` on `cpu` (both -1: by a timer or an interrupt)."""
+    t = sim.tasks[task]
+    if not t.retry:
+        t.pc += 1
+    if _still_leaving(sim, task):
+        sim.threads[t.thread].leaving = STAYS
+        return
+    reason = t.reason
+    if waker >= 0 and sim.tasks[waker].state == RUNNING:  # an exit has paid for its joiners
+        charge(sim, cpu, waker, O_SYNC, sim.costs[t.layer].wake)
+    set_state(sim, task, RUNNABLE, R_WAKEUP, NONE)
+    target = NONE
+    if t.layer == NATIVE:
+        target = wake_thread(kernel, sim, t.thread, cpu, False)
+        t.cpu = target
+    else:
+        ready(runtime, kernel, sim, task, cpu, WAKEUP)
+    write_wakeup(sim, waker, task, cpu, target, reason)
+
+
+@njit
+def start(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, parent: int) -> None:
+    """A new task becomes runnable, created by `parent` on `cpu` (both -1: it starts by itself)."""
+    t = sim.tasks[task]
+    costs = sim.costs[t.layer]
+    world = sim.world[0]
+    t.start = world.now
+    t.parent = parent
+    t.stack = costs.stack
+    t.resident = costs.resident
+    add_memory(sim, costs.resident, costs.virtual)
+    t.since = world.now
+    set_state(sim, task, RUNNABLE, R_SPAWN, NONE)
+    target = NONE
+    if t.layer == NATIVE:
+        target = wake_thread(kernel, sim, t.thread, cpu, True)
+        t.cpu = target
+    else:
+        ready(runtime, kernel, sim, task, cpu, SPAWN)
+    write_wakeup(sim, parent, task, cpu, target, R_SPAWN)
+
+
+@njit
+def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
+    """The task has ended; who joins it goes on (paid for with the exit)."""
+    t = sim.tasks[task]
+    world = sim.world[0]
+    set_state(sim, task, EXITED, NONE, NONE)
+    t.ended = world.now
+    t.exit_reason = E_EXIT
+    world.live -= 1
+    if t.converted:
+        world.live_converted -= 1
+        world.end_ns = world.now
+    add_memory(sim, -t.resident, -sim.costs[t.layer].virtual)
+    joiner = t.joiners
+    t.joiners = NONE
+    while joiner >= 0:
+        following = sim.tasks[joiner].next
+        unblock(runtime, kernel, sim, joiner, cpu, task)
+        joiner = following
+
+
+@njit
+def mark_ready(sim: Sim, task: int, waker: int, cpu: int) -> None:
+    """A hosted task whose timer or socket is due becomes RUNNABLE, at the time its runtime notices."""
+    reason = sim.tasks[task].reason
+    set_state(sim, task, RUNNABLE, R_WAKEUP, NONE)
+    write_wakeup(sim, waker, task, cpu, NONE, reason)
+
+
+@njit
+def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
+    """The task's own timer is due: it starts, or its sleep, I/O, network wait or system call is over."""
+    t = sim.tasks[task]
+    if t.state == NEW:
+        start(runtime, kernel, sim, task, NONE, NONE)
+    elif t.layer == NATIVE:
+        unblock(runtime, kernel, sim, task, NONE, NONE)
+    elif _still_leaving(sim, task):
+        t.pc += 1
+        sim.threads[t.thread].leaving = STAYS
+    elif thread_blocks(sim, task):
+        t.pc += 1
+        mark_ready(sim, task, NONE, NONE)
+        sim.threads[t.thread].returning = 1
+        wake_thread(kernel, sim, t.thread, NONE, False)
+    elif t.layer == HOSTED:
+        t.pc += 1
+        expired(runtime, kernel, sim, task, t.waiting == R_NETWORK)

@@ -1,0 +1,1 @@
+"""Kernel policies: how kernel threads share CPUs. One file each."""

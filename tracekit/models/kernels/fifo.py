@@ -1,0 +1,85 @@
+"""First in, first out: a thread runs until it blocks, yields or ends; SCHED_FIFO with one priority
+(sched(7); kernel/sched/rt.c). Waking threads go to the end of the queue and never take the CPU from another.
+A CPU that goes idle pulls the thread that waits longest on the busiest CPU (pull_rt_task)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tracekit.engine import hooks
+from tracekit.engine.handles import Handle
+from tracekit.engine.hooks import implements
+from tracekit.engine.state import NONE, Records, Sim, records
+from tracekit.models.kernels.placement import busiest, wake_placement
+from tracekit.models.model import KernelPolicy, Parameter, Sizes
+
+QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
+
+
+class State(Handle):
+    """A linked list of threads per CPU."""
+
+    queues: Records
+    following: Any  # int32 by thread
+    slice_ns: int
+
+
+@implements(hooks.select_cpu, State)
+def select_cpu(kernel: State, sim: Sim, thread: int, waker_cpu: int) -> int:
+    """As the fair class places it."""
+    return wake_placement(sim, thread, waker_cpu)
+
+
+@implements(hooks.enqueue, State)
+def enqueue(kernel: State, sim: Sim, cpu: int, thread: int, why: int) -> None:
+    """To the end, whatever the reason."""
+    q = kernel.queues[cpu]
+    kernel.following[thread] = NONE
+    if q.head < 0:
+        q.head = thread
+    else:
+        kernel.following[q.tail] = thread
+    q.tail = thread
+
+
+@implements(hooks.pick_next, State)
+def pick_next(kernel: State, sim: Sim, cpu: int) -> int:
+    """The first."""
+    thread = kernel.queues[cpu].head
+    if thread >= 0:
+        kernel.queues[cpu].head = kernel.following[thread]
+    return thread
+
+
+@implements(hooks.balance, State)
+def balance(kernel: State, sim: Sim, cpu: int) -> int:
+    """The first of the busiest CPU."""
+    source = busiest(sim, cpu)
+    return hooks.pick_next(kernel, sim, source) if source >= 0 else NONE
+
+
+@implements(hooks.time_slice, State)
+def time_slice(kernel: State, sim: Sim, cpu: int, thread: int) -> int:
+    """Seen at ticks only."""
+    return kernel.slice_ns
+
+
+def state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
+    """Empty queues; without a slice_ns parameter a thread runs as long as it likes."""
+    queues = np.full(sizes.cpus, NONE, np.int32)
+    lists = records(sizes.cpus, QUEUE)
+    lists.head[:] = queues
+    return State(lists, np.full(sizes.threads, NONE, np.int32), parameters.get("slice_ns", 1 << 62))
+
+
+POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state)
+ROUND_ROBIN = KernelPolicy(
+    "round_robin",
+    "first in, first out with a time slice (SCHED_RR, one priority)",
+    __name__,
+    state,
+    (Parameter("slice_ns", 100_000_000, "ns", "RR_TIMESLICE, seen at ticks (include/linux/sched/rt.h)", 1000),),
+)

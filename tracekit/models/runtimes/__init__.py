@@ -1,0 +1,1 @@
+"""Runtimes: how tasks sit on kernel threads. One file each."""

@@ -1,0 +1,157 @@
+"""Ms and Ps find and leave each other: startm, wakep, handoffp, stopm, and injecting what the poller found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tracekit.engine.kernel import NO_THREADS, fail, wake_thread
+from tracekit.engine.queue import arm, runtime_slot
+from tracekit.engine.record import add_memory, charge
+from tracekit.engine.state import HOSTED, NONE, O_HANDOFF, O_RUNTIME, O_SPAWN, Sim
+from tracekit.jit import njit
+from tracekit.models.runtimes.go.queues import has_local, queue_global, queue_local, take_network
+from tracekit.models.runtimes.go.state import P_BUSY, P_IDLE, SYSMON, State
+
+
+@njit
+def running_task(sim: Sim, cpu: int) -> int:
+    """The task that pays for what the runtime does on cpu; -1 when it works for itself."""
+    thread = sim.cpus[cpu].thread
+    return sim.threads[thread].task if thread >= 0 else NONE
+
+
+@njit
+def _pay(sim: Sim, cpu: int, kind: int, duration_ns: int) -> None:
+    if cpu >= 0:
+        charge(sim, cpu, running_task(sim, cpu), kind, duration_ns)
+
+
+@njit
+def idle_p(rt: State, p: int) -> None:
+    """Nobody holds P any more (pidleput)."""
+    s = rt.sched[0]
+    pp = rt.ps[p]
+    pp.status = P_IDLE
+    pp.in_syscall = 0
+    pp.m = NONE
+    pp.next = s.idle_p
+    s.idle_p = p
+    s.npidle += 1
+
+
+@njit
+def take_idle_p(rt: State, sim: Sim) -> int:
+    """An idle P, last in first out, or -1 (pidleget). Wakes sysmon if it slept."""
+    s = rt.sched[0]
+    p = s.idle_p
+    if p >= 0:
+        s.idle_p = rt.ps[p].next
+        s.npidle -= 1
+        if s.sysmon_on == 0:
+            s.sysmon_on = 1
+            s.sysmon_rounds = 0
+            s.sysmon_delay = rt.sysmon_min_ns
+            arm(sim, runtime_slot(sim, SYSMON), sim.world[0].now + s.sysmon_delay)
+    return p
+
+
+@njit
+def hold_p(rt: State, thread: int, p: int) -> None:
+    """The M holds P from now on (acquirep)."""
+    pp = rt.ps[p]
+    pp.status = P_BUSY
+    pp.m = thread
+    pp.in_syscall = 0
+    rt.ms[thread].p = p
+
+
+@njit
+def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, p: int, spinning: bool) -> None:
+    """Let some M run P: wake a parked one, or make a new kernel thread (startm, newm)."""
+    s = rt.sched[0]
+    costs = sim.costs[HOSTED]
+    thread = s.idle_m
+    new = thread < 0
+    if new:
+        thread = s.first_m + s.made_ms
+        if thread >= sim.threads.size:
+            fail(sim, NO_THREADS, NONE, s.made_ms)
+            return
+        s.made_ms += 1
+        sim.world[0].threads += 1
+        _pay(sim, cpu, O_SPAWN, costs.thread_spawn)
+        add_memory(sim, costs.thread_resident, costs.thread_virtual)
+    else:
+        s.idle_m = rt.ms[thread].next
+        _pay(sim, cpu, O_RUNTIME, costs.thread_wake)
+    rt.ms[thread].spinning = 1 if spinning else 0
+    rt.ms[thread].searched = 0
+    hold_p(rt, thread, p)
+    wake_thread(kernel, sim, thread, cpu, new)
+
+
+@njit
+def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int) -> None:
+    """Work was added: let one more M look for it, unless one does already (wakep)."""
+    s = rt.sched[0]
+    if s.nmspinning > 0:
+        return
+    p = take_idle_p(rt, sim)
+    if p < 0:
+        s.needspinning = 1
+        return
+    s.nmspinning += 1
+    start_m(rt, kernel, sim, cpu, p, True)
+
+
+@njit
+def start_idle(rt: State, kernel: Any, sim: Sim, cpu: int, count: int) -> None:
+    """Work went to the global queue: start up to count idle Ps (injectglist)."""
+    while count > 0:
+        p = take_idle_p(rt, sim)
+        if p < 0:
+            return
+        start_m(rt, kernel, sim, cpu, p, False)
+        count -= 1
+
+
+@njit
+def inject_network(rt: State, kernel: Any, sim: Sim, cpu: int, p: int) -> None:
+    """Queue what the poller found: globally for as many as there are idle Ps, the rest locally (injectglist)."""
+    idle = rt.sched[0].npidle
+    count = 0
+    while True:
+        task = take_network(rt, sim, cpu)
+        if task < 0:
+            break
+        if p < 0 or count < idle:
+            queue_global(rt, sim, task)
+        else:
+            queue_local(rt, sim, p, task, False)
+        count += 1
+    start_idle(rt, kernel, sim, cpu, min(count, idle))
+
+
+@njit
+def hand_off(rt: State, kernel: Any, sim: Sim, cpu: int, p: int) -> None:
+    """P's M is stuck in the kernel: somebody else gets the P, or it goes idle (handoffp)."""
+    s = rt.sched[0]
+    sim.world[0].handoffs += 1
+    rt.ms[rt.ps[p].m].p = NONE
+    rt.ps[p].in_syscall = 0
+    _pay(sim, cpu, O_HANDOFF, sim.costs[HOSTED].handoff)
+    if has_local(rt, p) or s.queue_size > 0:
+        start_m(rt, kernel, sim, cpu, p, False)
+    elif s.nmspinning + s.npidle == 0:
+        s.nmspinning += 1
+        start_m(rt, kernel, sim, cpu, p, True)
+    else:
+        idle_p(rt, p)
+
+
+@njit
+def park_m(rt: State, thread: int) -> None:
+    """The M goes to the list of idle Ms (stopm, mput)."""
+    s = rt.sched[0]
+    rt.ms[thread].next = s.idle_m
+    s.idle_m = thread
