@@ -175,9 +175,10 @@ class _Synthesis:
             fail(str(error), self.workload.where, step.line)
         outside = np.argwhere((index < 0) | (index >= among.count))
         if len(outside):
-            i, at = outside[0]
-            fail(f"{reference.name}[{reference.index.text}] is {reference.name}[{index[i, at]}] in "
-                 f"instance {i} of {group.spec.name}, and there are {among.count}", self.workload.where, step.line)  # fmt: skip
+            instance, at = outside[0]
+            what = f"{reference.name}[{reference.index.text}] is {reference.name}[{index[instance, at]}]"
+            what += f" in instance {instance} of {group.spec.name}, and there are {among.count}"
+            fail(what, self.workload.where, step.line)
         return index + among.first
 
     def _starts(self, group: _Group) -> Ints:

@@ -50,10 +50,16 @@ def _in_order(operations: pa.Table) -> pa.Table:
 
 
 class _Charged:
-    """On-CPU overheads of each task, summed in order of time."""
+    """On-CPU overheads of each task, summed in order of time.
+
+    One that names no task, the runtime's own work, passes before the runtime picks a task; if a task runs on its
+    CPU by then, it passes in that task's interval.
+    """
 
     def __init__(self, overheads: pa.Table, line: Timeline) -> None:
         task, at = ints(overheads, "task_id"), ints(overheads, "at_ns")
+        cpu = ints(overheads, "cpu")
+        task = np.where(task == NULL, line.running_on(cpu, at), task)
         off_task = np.isin(codes(overheads, "kind", OVERHEADS), [OVERHEADS[kind] for kind in OFF_TASK_OVERHEADS])
         last_run = np.append(line.run_end, 0)[line.first_run[task + 1] - 1]
         rows = np.flatnonzero((task != NULL) & ~off_task & (at < last_run))

@@ -31,9 +31,9 @@ def from_recording(
     bundle: Trace | Run, costs: FormCosts | None, process: Sequence[int | str] | None, open_arrivals: bool
 ) -> Program:
     """The program of a trace, or of a run that has no operations."""
-    converted, chosen = select(bundle, process)
     tasks = bundle.tables["tasks"]
     line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE)
+    converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
     wakeups = Wakeups(bundle.tables["wakeups"])
     waits = find_waits(line, wakeups)
     spawns = _spawns(line, tasks)

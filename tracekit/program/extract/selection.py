@@ -8,32 +8,55 @@ import numpy as np
 import polars as pl
 
 from tracekit.errors import UsageError
-from tracekit.program.arrays import Flags
+from tracekit.program.arrays import NULL, Flags, Ints
 from tracekit.tables.bundle import Run, Trace
 
 RECORDERS = ("perf", "trace-cmd", "perf-exec")  # what a recording's own recorder calls itself
+NEARLY_ALL = 0.9
 
 
-def select(bundle: Trace | Run, process: Sequence[int | str] | None) -> tuple[Flags, str]:
-    """Which tasks are converted, and the policy in words.
+def select(bundle: Trace | Run, process: Sequence[int | str] | None, on_cpu_ns: Ints) -> tuple[Flags, str]:
+    """Which tasks are converted, and the policy in words. `on_cpu_ns` has one value per task.
 
-    `process` names processes (or single tasks) by name or source id. Without it all are, but for kernel threads
-    and recorders. Raises UsageError for a name or id that no task has.
+    `process` names processes (or single tasks) by name or source id. Without it, those that the recorder started
+    when they took nearly all time on CPUs (`perf sched record COMMAND` records the whole machine, and a load
+    generator may be COMMAND), else all; never kernel threads and the recorder. Raises UsageError for a name or id
+    that no task has.
     """
-    tasks = bundle.frame("tasks").select("task_id", "name", "kind", "process_id", "source_id")
+    tasks = bundle.frame("tasks").select("task_id", "name", "kind", "process_id", "source_id", "parent_id")
     leaders = tasks.select(process_id="task_id", process="name", process_source="source_id")
     tasks = tasks.join(leaders, on="process_id", how="left", maintain_order="left")
-    kernel = (tasks["kind"].cast(pl.String) == "kernel").fill_null(False)
-    if process is None:
-        recorder = (tasks["name"].is_in(RECORDERS) | tasks["process"].is_in(RECORDERS)).fill_null(False)
-        return (~(kernel | recorder)).to_numpy(), "all but kernel threads and the recorder"
+    if process is not None:
+        return _named(tasks, process), f"the processes {', '.join(map(str, process))}"
+    kernel = (tasks["kind"].cast(pl.String) == "kernel").fill_null(False).to_numpy()
+    recorder = (tasks["name"].is_in(RECORDERS) | tasks["process"].is_in(RECORDERS)).fill_null(False).to_numpy()
+    others = ~(kernel | recorder)
+    started = others & _descends(tasks["parent_id"].fill_null(NULL).to_numpy().astype(np.int64), recorder)
+    if started.any() and on_cpu_ns[started].sum() >= NEARLY_ALL * on_cpu_ns[others].sum():
+        return started, "what the recorder started"
+    return others, "all but kernel threads and the recorder"
+
+
+def _descends(parents: Ints, roots: Flags) -> Flags:
+    """Which tasks have one of `roots` among their ancestors."""
+    nobody = len(parents)
+    ancestors = np.append(np.where(parents == NULL, nobody, parents), nobody)
+    found = np.append(roots, False)[ancestors]
+    for _ in range(nobody.bit_length()):  # each round doubles how far back it looks
+        found |= found[ancestors]
+        ancestors = ancestors[ancestors]
+    result: Flags = found[:nobody]
+    return result
+
+
+def _named(tasks: pl.DataFrame, process: Sequence[int | str]) -> Flags:
     chosen = np.zeros(len(tasks), np.bool_)
     for wanted in process:
         found = _matches(tasks, wanted)
         if not found.any():
             raise UsageError(f"no process or task is called {wanted!r}", remedy=f"there are {_names(tasks)}")
         chosen |= found
-    return chosen, f"the processes {', '.join(map(str, process))}"
+    return chosen
 
 
 def _matches(tasks: pl.DataFrame, wanted: int | str) -> Flags:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tracekit.program.arrays import Flags, Ints, codes, ints, starts_of
+from tracekit.program.arrays import NULL, Flags, Ints, codes, ints, starts_of
 from tracekit.vocabulary import REASONS, STATES
 
 RUNNING, RUNNABLE, BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
@@ -45,6 +45,7 @@ class Timeline:
         self._rank[by_time] = np.arange(len(task))
         self._rank = self._rank[order]
         self.task, self.start, self.end = task[order], start[order], ints(intervals, "end_ns")[order]
+        self._cpu = ints(intervals, "cpu")[order]
         self.state = codes(intervals, "state", STATES)[order]
         self.reason = codes(intervals, "reason", REASONS)[order]
         self.first = starts_of(self.task)
@@ -84,3 +85,15 @@ class Timeline:
         latest = np.maximum(runs - 1, 0)
         within = self.before[latest] + np.minimum(time, self.run_end[latest]) - self.run_start[latest]
         return np.where(runs > self.first_run[task], within, self.before[runs])
+
+    def running_on(self, cpu: Ints, time: Ints) -> Ints:
+        """The task that ran on each CPU at each time, NULL where none did."""
+        by_cpu = self.runs[np.lexsort((self._rank[self.runs], self._cpu[self.runs]))]
+        keys = self._cpu[by_cpu] * (len(self.task) + 1) + self._rank[by_cpu]
+        place = np.searchsorted(self._starts, time, side="right")
+        latest = np.searchsorted(keys, cpu * (len(self.task) + 1) + place) - 1
+        found = np.append(by_cpu, 0)[latest]
+        if not len(by_cpu):
+            return np.full(len(cpu), NULL)
+        there = (latest >= 0) & (self._cpu[found] == cpu) & (self.end[found] > time)
+        return np.where(there, self.task[found], NULL)
