@@ -18,7 +18,7 @@ from tracekit.sources.go_trace.codes import (
 )
 from tracekit.sources.go_trace.compiled import kernel
 from tracekit.sources.go_trace.faults import BAD_BATCH, BAD_NUMBER, DONE
-from tracekit.sources.go_trace.spec import FIRST_SYNC_VERSION, MAX_BATCH_BYTES
+from tracekit.sources.go_trace.spec import FIRST_MARKED_VERSION, FIRST_SYNC_VERSION, MAX_BATCH_BYTES
 from tracekit.sources.go_trace.varint import varint
 
 # Columns of the batch index. `kind` is the code of the batch's first event for batches that hold a table, else
@@ -62,6 +62,27 @@ def index_batches(data: Any, offset: int, sync_kind: int, out: Any) -> tuple[int
     return len(out), offset, DONE
 
 
+@kernel
+def next_plausible(data: Any, offset: int, generation: int) -> int:
+    """The next offset where a batch of `generation` or the next one may begin, or the file's end.
+
+    Plausible is a batch whose size leads to the start of another batch or to the end of the file.
+    """
+    end = len(data)
+    while offset < end:
+        if data[offset] == EVENT_BATCH:
+            number, after = varint(data, offset + 1, end)
+            _thread, after = varint(data, after, end)
+            _time, after = varint(data, after, end)
+            size, after = varint(data, after, end)
+            if after >= 0 and number in (generation, generation + 1) and 0 < size <= min(MAX_BATCH_BYTES, end - after):
+                after += size
+                if after == end or data[after] in (EVENT_BATCH, EXPERIMENTAL_BATCH, END_OF_GENERATION):
+                    return offset
+        offset += 1
+    return end
+
+
 class Generation(NamedTuple):
     """One generation's batches (rows of the index), and whether all of it is known to be there."""
 
@@ -70,57 +91,69 @@ class Generation(NamedTuple):
     whole: bool
 
 
+class Damage(NamedTuple):
+    """Bytes that are no batch, or that the file's end cuts off."""
+
+    offset: int
+    size: int
+    fault: int  # CUT, or why this is no batch
+
+
 class Outline(NamedTuple):
-    """The file's generations in order, where reading had to stop, and why (DONE: at the end)."""
+    """The file's generations in order, and what is not part of any."""
 
     generations: list[Generation]
-    reached: int
-    fault: int
-    strays: int  # batches of generations that can't follow: skipped
+    damage: list[Damage]
 
 
 def read_outline(data: Any, offset: int, version: int) -> Outline:
     """Index all batches from `offset`, and group them into generations.
 
     A generation ends with its end mark (since 1.26) or where the next one's batches begin. Batches of a generation
-    that is neither the current nor the next one are damaged, and are skipped.
+    that is neither the current nor the next one have a damaged header, and are skipped.
     """
     sync_kind = SYNC if version >= FIRST_SYNC_VERSION else FREQUENCY
-    blocks, fault = [], DONE
-    while fault == DONE and offset < len(data):
+    blocks, damage, number = [np.zeros((0, 7), np.int64)], list[Damage](), 0
+    while offset < len(data):
         out = np.zeros((4096, 7), np.int64)
-        count, offset, fault = index_batches(data, offset, sync_kind, out)
+        count, reached, fault = index_batches(data, offset, sync_kind, out)
         blocks.append(out[:count])
-    index = np.concatenate(blocks) if blocks else np.zeros((0, 7), np.int64)
-    generations, strays = _group(index)
-    return Outline(generations, int(offset), int(fault), strays)
+        numbers = out[:count, GENERATION]
+        number = int(numbers[numbers > 0][-1]) if np.any(numbers > 0) else number
+        offset = reached
+        if fault != DONE:
+            offset = len(data) if fault == CUT or not number else next_plausible(data, reached + 1, number)
+            damage.append(Damage(reached, offset - reached, fault))
+    index, strays = _in_sequence(np.concatenate(blocks))
+    complete = version < FIRST_MARKED_VERSION and not any(part.fault == CUT for part in damage)
+    return Outline(_generations(index, complete), damage + strays)
 
 
-def _group(index: Any) -> tuple[list[Generation], int]:
+def _in_sequence(index: Any) -> tuple[Any, list[Damage]]:
+    """The batches without those of a generation that can't follow, which are damage."""
+    numbers = index[:, GENERATION]
+    kept, current = np.ones(len(index), np.bool_), 0
+    for edge in np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1]) if len(index) else []:
+        number = int(numbers[edge])
+        if not number or number == current:
+            continue
+        if current in (0, number - 1):
+            current = number
+        else:
+            until = edge + np.argmax(np.append(numbers[edge:], -1) != number)
+            kept[edge:until] = False
+    strays = [Damage(int(row[START]), int(row[LIMIT] - row[START]), BAD_BATCH) for row in index[~kept]]
+    return index[kept], strays
+
+
+def _generations(index: Any, complete: bool) -> list[Generation]:
+    """Split at end marks and where the number changes. `complete`: the last one needs no end mark."""
     marks = index[:, KIND] == END_OF_GENERATION
     numbers = index[:, GENERATION]
-    # Only where the number changes, or at a mark, is there something to decide.
     edges = np.flatnonzero(marks[1:] | marks[:-1] | (numbers[1:] != numbers[:-1])) + 1
-    generations: list[Generation] = []
-    parts: list[Any] = []
-    current, strays = 0, 0
-    for part in np.split(index, edges):
-        if not len(part):
-            continue
-        if part[0, KIND] == END_OF_GENERATION:
-            if parts:
-                generations.append(Generation(current, np.concatenate(parts), True))
-            parts = []
-            continue
-        number = int(part[0, GENERATION])
-        if current and number not in (current, current + 1):
-            strays += len(part)
-            continue
-        if number != current and parts:
-            generations.append(Generation(current, np.concatenate(parts), True))
-            parts = []
-        current = number
-        parts.append(part)
-    if parts:
-        generations.append(Generation(current, np.concatenate(parts), False))
-    return generations, strays
+    parts = [part for part in np.split(index, edges) if len(part)]
+    found = []
+    for part, after in zip(parts, [*parts[1:], None], strict=True):
+        if part[0, KIND] != END_OF_GENERATION:
+            found.append(Generation(int(part[0, GENERATION]), part, complete if after is None else True))
+    return found

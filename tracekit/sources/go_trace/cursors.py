@@ -29,8 +29,11 @@ def to_ns(units: int, ns_per_unit: float) -> Any:
 
 
 @part
-def next_event(data: Any, batches: Any, arguments: Any, ns_per_unit: float, c: Any) -> int:
-    """Decode the cursor's next event into it. Batches are rows (offset, limit, time). EXHAUSTED: there is none."""
+def next_event(data: Any, batches: Any, arguments: Any, ns_per_unit: float, latest: int, c: Any) -> int:
+    """Decode the cursor's next event into it. Batches are rows (offset, limit, time). EXHAUSTED: there is none.
+
+    An event after `latest` ns has a damaged time.
+    """
     while c.offset == c.limit:
         if c.batch == c.last_batch:
             return EXHAUSTED
@@ -55,7 +58,7 @@ def next_event(data: Any, batches: Any, arguments: Any, ns_per_unit: float, c: A
     if offset < 0:
         return BAD_NUMBER
     step = to_ns(units, ns_per_unit)
-    if step < 0 or c.clock < 0 or step > _MAX_NS - c.clock:
+    if step < 0 or c.clock < 0 or step > latest - c.clock:
         return BAD_TIME
     c.clock += step
     c.time, c.type, c.offset = c.clock, code, offset

@@ -72,18 +72,20 @@ def add_goroutine(s: State, goid: int, status: int, at: int) -> Any:
     g.seq_generation = s.totals[0].generation
     g.seq = 0
     g.row = g.m = g.parent = g.end = g.assist = g.stw = g.reason = NONE
-    g.naming_stack = 0
+    g.naming_stack = g.free_from = 0
     g.start = at
     put(s.goroutine_slots, goid, index)
     return index
 
 
 @part
-def _close_interval(s: State, goroutine: int, at: int) -> None:
+def close_interval(s: State, goroutine: int, at: int) -> None:
+    """End the goroutine's open interval, if it has one."""
     g = s.goroutines[goroutine]
     if g.row == NONE:
         return
     s.intervals.end[g.row] = at
+    g.free_from = at
     p = s.intervals.p[g.row]
     if p >= 0:
         s.ps[p].free_from = at
@@ -135,7 +137,7 @@ def change(s: State, goroutine: int, status: int, at: int, reason: int, m: int) 
     """Take a goroutine from its status to `status` at `at`, on thread index `m` (0: none)."""
     g = s.goroutines[goroutine]
     move(s, GOROUTINE_MOVE, at, g.goid, g.status, status)
-    _close_interval(s, goroutine, at)
+    close_interval(s, goroutine, at)
     g.status = status
     g.m = m
     if status == ABSENT:
@@ -156,7 +158,7 @@ def appear(s: State, goroutine: int, at: int, m: int) -> None:
     g, t = s.goroutines[goroutine], s.totals[0]
     move(s, GOROUTINE_MOVE, at, g.goid, UNDETERMINED, g.status)
     g.m = m
-    start = t.epoch
+    start = max(t.epoch, g.free_from)
     if g.status == RUNNING and s.ms[m].p >= 0:
         start = max(start, s.ps[s.ms[m].p].free_from)
     if start == 0 and t.early < EARLY_ROWS:

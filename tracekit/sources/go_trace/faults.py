@@ -13,7 +13,7 @@ DONE, WAIT = 1, 0
 MEANINGS: dict[int, str] = {
     BAD_EVENT: "not an event that can stand here",
     BAD_NUMBER: "a number has no end",
-    BAD_TIME: "a time beyond 2^62 ns",
+    BAD_TIME: "a time after the end of its generation",
     NO_THREAD_FOR_EVENT: "an event that needs a thread has none",
     NO_P: "an event that needs a P happens without one",
     NO_GOROUTINE: "an event that needs a running goroutine happens without one",

@@ -25,8 +25,9 @@ from tracekit.sources.go_trace.goroutines import (
     lacks_goroutine,
     lacks_p,
 )
+from tracekit.sources.go_trace.lookup import NONE
 from tracekit.sources.go_trace.processors import proc_start, proc_status, proc_steal, proc_stop
-from tracekit.sources.go_trace.state import State
+from tracekit.sources.go_trace.state import NO_M, State
 from tracekit.sources.go_trace.syscalls import (
     create_in_syscall,
     destroy_in_syscall,
@@ -106,24 +107,27 @@ def _advance(s: State, c: Any, d: Dictionary) -> int:
 def install(
     s: State, data: Any, batches: Any, threads: Any, arguments: Any, ns_per_unit: float, cursors: Any, heap: Any
 ) -> int:
-    """Open a cursor for each thread: rows (thread id, first batch, last batch). Returns DONE or a fault."""
-    size = 0
+    """Open a cursor for each thread: rows (thread id, first batch, last batch).
+
+    Batches that begin with what can't be decoded are left out; returns DONE, or the fault of the last of them.
+    """
+    size, damaged = 0, DONE
     for index in range(len(threads)):
         c = cursors[index]
-        c.m = 0 if threads[index, 0] == -1 else find_or_add_m(s, threads[index, 0])
+        c.m = NO_M if threads[index, 0] == NONE else find_or_add_m(s, threads[index, 0])
         c.batch, c.last_batch, c.offset, c.limit = threads[index, 1], threads[index, 2], 0, 0
-        outcome = next_event(data, batches, arguments, ns_per_unit, c)
-        if outcome == EXHAUSTED:
-            continue
-        if outcome != DONE:
-            s.totals[0].error_at = c.at
-            return outcome
-        heap[size] = index
-        size += 1
-        sift_up(heap, cursors, size - 1)
+        outcome = next_event(data, batches, arguments, ns_per_unit, s.totals[0].latest, c)
+        while outcome < 0:
+            s.totals[0].error_at, damaged = c.at, outcome
+            c.offset = c.limit
+            outcome = next_event(data, batches, arguments, ns_per_unit, s.totals[0].latest, c)
+        if outcome == DONE:
+            heap[size] = index
+            size += 1
+            sift_up(heap, cursors, size - 1)
     s.totals[0].heap = size
     s.totals[0].sample = 0
-    return DONE
+    return damaged
 
 
 @part
@@ -140,11 +144,11 @@ def _try(
 ) -> int:
     """Let the cursor at heap[at] advance, and decode its next event."""
     c = cursors[heap[at]]
-    s.totals[0].error_at = c.at
+    s.totals[0].error_at, s.totals[0].error_slot = c.at, at
     outcome = _advance(s, c, d)
     if outcome != DONE:
         return outcome
-    outcome = next_event(data, batches, arguments, ns_per_unit, c)
+    outcome = next_event(data, batches, arguments, ns_per_unit, s.totals[0].latest, c)
     if outcome == DONE:
         update(heap, s.totals[0].heap, cursors, at)
     elif outcome == EXHAUSTED:
@@ -168,7 +172,7 @@ def _step(
             return outcome
         if at == 0:
             sort(heap, size, cursors)
-    s.totals[0].error_at = cursors[heap[0]].at
+    s.totals[0].error_at, s.totals[0].error_slot = cursors[heap[0]].at, 0
     return STUCK
 
 

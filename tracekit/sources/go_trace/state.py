@@ -44,16 +44,16 @@ def _integers(names: str) -> np.dtype[Any]:
 # `row` is the open interval, `assist` and `stw` the open ranges; `naming_stack` is a stack id of the current
 # generation until it is resolved; `end` is NONE while the goroutine lives.
 _GOROUTINE = _integers(
-    "goid status seq_generation seq row reason m naming_stack parent start end assist stw"
+    "goid status seq_generation seq row reason m naming_stack parent start end free_from assist stw"
 )  # fmt: skip
-# `free_from` is when its last RUNNING interval ended.
+# `free_from` is when its last RUNNING interval ended (a goroutine's: its last interval).
 _P = _integers("status seq_generation seq m free_from sweep")
 # `id` as in the file, `label` what the tables show, `seen` whether one of its events was looked at.
 _M = _integers("id label goroutine p seen")
 _CURSOR = _integers("m batch last_batch offset limit clock at type time a0 a1 a2 a3")
 _TOTALS = _integers(
     "rows early wakeups moves marks goroutines ms events first last epoch generation initial "
-    "gc_seq gc_state gc_mark heap sample mended error_at record"
+    "gc_seq gc_state gc_mark heap sample mended latest error_at error_slot record"
 )
 
 
@@ -129,3 +129,31 @@ def grow(state: State, threads: int = 0) -> State:
         state = state._replace(m_slots=new_slots(4 * len(state.ms)))
         fill_slots(state.m_slots, np.ascontiguousarray(state.ms.id[: totals.ms]))
     return state
+
+
+def close_all(state: State) -> None:
+    """End every open interval and range one nanosecond after the last event."""
+    totals = state.totals[0]
+    after = totals.last + 1 - totals.first
+    goroutines = state.goroutines[: totals.goroutines]
+    still_open = goroutines.row[goroutines.row != NONE]
+    state.intervals.end[still_open] = after
+    goroutines.free_from[goroutines.row != NONE] = after
+    goroutines.row = NONE
+    marks = state.marks.end[: totals.marks]
+    marks[marks == NONE] = after
+
+
+def forget(state: State) -> None:
+    """After damage: what every resource does is unknown until the next generation says."""
+    close_all(state)
+    totals = state.totals[0]
+    known = state.goroutines[: totals.goroutines]
+    known.m = known.assist = known.stw = NONE
+    known.status = ABSENT
+    state.ps.free_from = max(totals.last + 1 - totals.first, 0)
+    state.ps.m = state.ps.sweep = NONE
+    state.ps.status = P_ABSENT
+    state.ms.goroutine = state.ms.p = NONE
+    state.ms.seen = 0
+    totals.initial, totals.epoch, totals.gc_mark, totals.gc_state = 1, NONE, NONE, GC_UNDETERMINED

@@ -12,8 +12,9 @@ import pyarrow as pa
 import tracekit
 from tracekit.sources.go_trace.clock import describe
 from tracekit.sources.go_trace.columns import EARLY_ROWS, Intervals, Marks, Wakeups
+from tracekit.sources.go_trace.holes import Hole
 from tracekit.sources.go_trace.lookup import NONE
-from tracekit.sources.go_trace.reading import Hole, Reading
+from tracekit.sources.go_trace.reading import Reading
 from tracekit.sources.go_trace.spec import VERSIONS
 from tracekit.sources.go_trace.state import GC_ASSIST, GC_MARK, GC_SWEEP, STW, State
 from tracekit.tables.build import empty, table
