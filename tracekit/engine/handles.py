@@ -92,13 +92,13 @@ def _typeof(value: Handle, context: Any) -> HandleType:
 
 
 @register_model(HandleType)
-class _HandleModel(models.PrimitiveModel):  # type: ignore[misc]
+class _HandleModel(models.PrimitiveModel):
     def __init__(self, manager: Any, handle: Any) -> None:
         super().__init__(manager, handle, ir.IntType(8).as_pointer())
 
 
 @register_model(RowsType)
-class _RowsModel(models.StructModel):  # type: ignore[misc]
+class _RowsModel(models.StructModel):
     def __init__(self, manager: Any, rows: Any) -> None:
         super().__init__(manager, rows, [("data", types.voidptr), ("size", types.intp)])
 
@@ -112,7 +112,7 @@ def _unbox(handle: Any, value: Any, c: Any) -> NativeValue:
 
 
 @infer_getattr
-class _HandleAttributes(AttributeTemplate):  # type: ignore[misc]
+class _HandleAttributes(AttributeTemplate):
     key = HandleType
 
     def generic_resolve(self, handle: HandleType, attribute: str) -> types.Type | None:
@@ -143,7 +143,7 @@ def _load_word(builder: Any, table: Any, index: int) -> Any:
 
 
 @infer_getattr
-class _RowsAttributes(AttributeTemplate):  # type: ignore[misc]
+class _RowsAttributes(AttributeTemplate):
     key = RowsType
 
     def resolve_size(self, rows: RowsType) -> types.Type:

@@ -110,6 +110,8 @@ def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cp
     c = sim.cpus[cpu]
     if c.thread >= 0:
         account(kernel, sim, cpu)
+    if why == SPAWN:
+        sim.world[0].threads += 1
     sim.threads[thread].state = T_RUNNABLE
     sim.threads[thread].queue = cpu
     enqueue(kernel, sim, cpu, thread, why)
@@ -220,7 +222,7 @@ def leave(kernel: Any, sim: Sim, cpu: int, state: int) -> None:
     account(kernel, sim, cpu)
     if state == T_BLOCKED:
         blocking(kernel, sim, cpu, thread)
-        sim.world[0].voluntary += 1
+    sim.world[0].voluntary += 1  # an exit too: the kernel counts whatever leaves not runnable
     sim.threads[thread].state = state
     c.thread = NONE
     c.resched = 0

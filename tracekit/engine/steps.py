@@ -37,7 +37,6 @@ from tracekit.engine.state import (
     S_SLEEP,
     S_SPAWN,
     S_STACK,
-    S_SYSCALL,
     S_UNLOCK,
     S_WAIT,
     S_WG_ADD,
@@ -182,7 +181,7 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         write_operation(sim, task, t.pc, cpu)
     if segment.object >= 0:
         _use_object(runtime, kernel, sim, cpu, task, kind, segment.object, segment.bytes, segment.count)
-    elif kind == S_SLEEP or kind == S_IO or kind == S_NETWORK or kind == S_SYSCALL or kind == S_ARRIVAL:
+    elif S_SLEEP <= kind <= S_ARRIVAL:  # the timed waits stand together in the vocabulary
         _timed_wait(sim, cpu, task, kind, segment.duration)
     elif kind == S_SPAWN:
         _spawn(runtime, kernel, sim, cpu, task, segment.target)

@@ -118,4 +118,5 @@ def _cost(name: str, entry: Any, where: str) -> Cost:
     unit = COSTS[name].unit
     if entry.get("unit", unit) != unit:
         raise ProfileError(f"costs.{name}: unit {entry['unit']!r}, expected {unit!r}", where=where)
-    return Cost(*map(float, numbers), unit=unit, source=str(entry["source"]))
+    value, low, high = (float(number) for number in numbers)
+    return Cost(value, low, high, unit, str(entry["source"]))

@@ -144,10 +144,8 @@ def _place(kernel: State, sim: Sim, cpu: int, thread: int, new: bool) -> None:
     e = kernel.entities[thread]
     key, weight = _sums(kernel, sim, cpu)
     lag = e.lag
-    if weight == 0:
-        lag = 0
-    else:  # adding the thread moves V; inflate its lag so that it keeps what it had (place_entity)
-        lag = lag * (weight + e.weight) // weight
+    # adding the thread moves V; inflate its lag so that it keeps what it had (place_entity)
+    lag = lag * (weight + e.weight) // weight if weight > 0 else 0
     e.v = kernel.queues[cpu].zero + (key // weight if weight > 0 else 0) - lag
     slice_ns = _virtual(e, kernel.slice_ns)
     e.deadline = e.v + (slice_ns // 2 if new else slice_ns)

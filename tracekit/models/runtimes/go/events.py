@@ -139,10 +139,10 @@ def _retake(rt: State, kernel: Any, sim: Sim, p: int) -> bool:
 
 @njit
 def _timers_overdue(rt: State) -> bool:
+    overdue = False
     for p in range(rt.ps.size):
-        if rt.ps[p].timers >= 0:
-            return True
-    return False
+        overdue = overdue or rt.ps[p].timers >= 0
+    return overdue
 
 
 @njit

@@ -78,7 +78,6 @@ def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, p: int, spinning: bool) 
             fail(sim, NO_THREADS, NONE, s.made_ms)
             return
         s.made_ms += 1
-        sim.world[0].threads += 1
         _pay(sim, cpu, O_SPAWN, costs.thread_spawn)
         add_memory(sim, costs.thread_resident, costs.thread_virtual)
     else:
