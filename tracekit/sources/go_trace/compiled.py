@@ -1,42 +1,24 @@
-"""How the kernels of this reader are compiled: a typed `njit`, cached under a digest of all their sources.
+"""How the kernels of this reader are compiled: as the package's other compiled code, but without reference counts.
 
-numba's own cache notices a change in a kernel's file only, not in the files of the kernels that it calls, and
-it freezes global constants. So the cache folder carries a digest of every module of this package.
+A kernel here makes no arrays, it only fills its caller's. numba's counting of references to them took 9 of 10
+parts of the time; without it an event costs about 40 ns. Compiled code is kept where `tracekit.jit` keeps its own.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
-from numba.core import config as _numba_config
+
+from tracekit.jit import cache_root, sources_digest
 
 _njit: Any = numba.njit
-_config: Any = _numba_config
-
-# Kernels make no arrays, they only fill the caller's. Without numba's reference counts, which took 9 of 10 parts
-# of the time, an event costs 40 ns.
-_BORROWED = {"_nrt": False}
+_config: Any = numba.config
+_BORROWED = {"_nrt": False, "nogil": True, "no_cfunc_wrapper": True}
 
 F = TypeVar("F", bound=Callable[..., object])
-
-_HERE = Path(__file__).parent
-
-
-def _cache_folder() -> str:
-    digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(_HERE.glob("*.py")):
-        digest.update(path.read_bytes())
-    base = os.environ.get("NUMBA_CACHE_DIR") or str(_HERE / "__pycache__")
-    return str(Path(base) / f"go_trace-{digest.hexdigest()[:16]}")
-
-
-_FOLDER = _cache_folder()
 
 
 def constant(value: int) -> int:
@@ -55,13 +37,13 @@ def constants(count: int) -> list[int]:
 def kernel(function: F) -> F:
     """Compile `function` when first called, and keep it on disk."""
     before = _config.CACHE_DIR
-    _config.CACHE_DIR = _FOLDER
+    _config.CACHE_DIR = str(cache_root() / f"numba-{sources_digest()}")
     try:
-        return cast(F, _njit(cache=True, no_cfunc_wrapper=True, **_BORROWED)(function))
+        return cast(F, _njit(cache=True, **_BORROWED)(function))
     finally:
         _config.CACHE_DIR = before
 
 
 def part(function: F) -> F:
     """Compile `function` into each kernel that calls it: it is too small, or its arguments too many, for a call."""
-    return cast(F, _njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **_BORROWED)(function))
+    return cast(F, _njit(forceinline=True, no_cpython_wrapper=True, **_BORROWED)(function))
