@@ -117,13 +117,16 @@ def test_a_folder_that_can_not_be_written_is_named(trace: Trace, tmp_path: Path)
 def accept_as_written(path: Path) -> None:
     """Make a changed table pass the digest, to reach the checks behind it."""
     header = json.loads((path.parent / "meta.json").read_text())
-    header["tables"][path.stem]["sha256"] = store._digest(path)
-    (path.parent / "meta.json").write_text(json.dumps(header))
+    tables = header["tables"]
+    tables[path.stem]["sha256"] = store._digest(path)
+    change_header(path.parent, tables=tables)
 
 
 def change_header(folder: Path, **changes: object) -> None:
     header = json.loads((folder / "meta.json").read_text())
-    (folder / "meta.json").write_text(json.dumps(header | changes))
+    changed = {key: value for key, value in (header | changes).items() if key != "sha256"}
+    changed["sha256"] = store._header_digest(changed)
+    (folder / "meta.json").write_text(json.dumps(changed))
 
 
 def cut(folder: Path) -> None:
@@ -141,6 +144,11 @@ def flip(folder: Path) -> None:
     data = bytearray(path.read_bytes())
     data[len(data) // 3] ^= 0x10
     path.write_bytes(bytes(data))
+
+
+def change_number(folder: Path) -> None:
+    path = folder / "meta.json"
+    path.write_text(path.read_text().replace('"cpus": 2', '"cpus": 3'))
 
 
 def swap_tables(folder: Path) -> None:
@@ -181,6 +189,7 @@ def unknown_word(folder: Path) -> None:
         (lambda f: (f / "meta.json").write_text("[" * 100_000), r"meta\.json can't be read"),
         (lambda f: (f / "meta.json").write_bytes(b"\xff\xfe"), r"meta\.json can't be read"),
         (lambda f: change_header(f, schema_version=SCHEMA_VERSION + 1), r"newer tracekit.*upgrade tracekit"),
+        (change_number, r"meta\.json is not as tracekit writes it; make the bundle again"),
         (lambda f: change_header(f, kind="holiday"), r"not as tracekit writes it"),
         (lambda f: change_header(f, tables={}), r"is not as it was written"),
     ],

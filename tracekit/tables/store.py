@@ -1,7 +1,7 @@
 """Bundles on disk: a folder of Parquet files and `meta.json`, written beside its final name and renamed when whole.
 
-`meta.json` holds `kind`, `schema_version`, `tool_version`, `meta` (the bundle's own, `tables.meta`), and per table
-its rows and the SHA-256 of its file, so that damage is noticed before a wrong number is.
+`meta.json` holds `kind`, `schema_version`, `tool_version`, `meta` (the bundle's own, `tables.meta`), per table its
+rows and the SHA-256 of its file, and one of all that, so that damage is noticed before a wrong number is.
 """
 
 from __future__ import annotations
@@ -121,8 +121,7 @@ def _check_header(header: Any, path: Path) -> None:
             where=str(path.parent),
             remedy="upgrade tracekit",
         )
-    sound = isinstance(header.get("meta"), dict) and isinstance(header.get("tables"), dict)
-    if version < 1 or not sound or header.get("kind") not in BUNDLES:
+    if header.get("kind") not in BUNDLES or header.pop("sha256", None) != _header_digest(header):
         raise StoreError(f"damaged bundle: {META_FILE} is not as tracekit writes it", where=str(path), remedy=_AGAIN)
 
 
@@ -188,7 +187,12 @@ def _write_meta(bundle: Bundle, tables: dict[str, Any], path: Path) -> None:
         "meta": bundle.meta,
         "tables": tables,
     }
-    path.write_text(json.dumps(header, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    header["sha256"] = _header_digest(header)
+    path.write_text(json.dumps(header, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _header_digest(header: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
 def _read_table(path: Path, declared: str, noted: Any) -> pa.Table:
