@@ -12,16 +12,15 @@ from tracekit.errors import SourceError
 from tracekit.sources.kernel import machine
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.events import (
-    CPU_MAX,
     EVENT_KINDS,
     GAP,
-    PID_MAX,
     PREV_STATES,
     SCHEDULING_KINDS,
     KernelRecording,
     Records,
     Rows,
 )
+from tracekit.sources.kernel.flaws import find_flaws
 from tracekit.sources.kernel.tasks import task_columns
 from tracekit.tables.build import NULL, table
 from tracekit.vocabulary import GAP_CAUSES, REASONS, STATES
@@ -29,7 +28,8 @@ from tracekit.vocabulary import GAP_CAUSES, REASONS, STATES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 1 << 16  # events between two reports of progress
+CHUNK = 1 << 18  # events between two reports of progress
+_TASKS_FIRST = 1024  # room for tasks to begin with
 
 
 @dataclass
@@ -81,23 +81,16 @@ def use_wakeup(events: Records, chosen: str) -> bool:
 
 
 def _sound(recording: KernelRecording) -> tuple[KernelRecording, Records]:
-    """Without events whose ids can not be, each a gap, as ids index arrays from here on; times not below 0."""
+    """Without events whose ids can not be, each a gap, as ids index arrays from here on."""
     events, names = recording.events, recording.names
-    noted = events["kind"] >= SCHEDULING_KINDS
-    aimless = (events["target_tid"] <= 0) & (events["kind"] != k.SWITCH) & (events["kind"] != k.EXEC)
-    bad = (events["tid"] > PID_MAX) | (events["target_tid"] > PID_MAX) | (events["cpu"] >= CPU_MAX)
-    bad |= (events["tid"] < -1) | (events["target_tid"] < -1) | (events["cpu"] < -1) | (events["time_ns"] < 0)
-    bad |= (events["cpu"] < 0) & (events["kind"] == k.SWITCH)
-    bad |= aimless & ~noted
-    events["target_cpu"][(events["target_cpu"] < 0) | (events["target_cpu"] >= CPU_MAX)] = NULL
-    events["value"][events["value"] < 0] = NULL
-    dropped = bad | aimless
-    if not dropped.any():
+    flaws = np.zeros(len(events), np.int8)
+    if not find_flaws(events, flaws):
         return recording, np.zeros(0, GAP)
-    gaps = np.zeros(int(bad.sum()), GAP)
-    gaps["start_ns"] = gaps["end_ns"] = np.maximum(events["time_ns"][bad], 0)
+    bad = events[flaws == k.FLAWED]
+    gaps = np.zeros(len(bad), GAP)
+    gaps["start_ns"] = gaps["end_ns"] = np.maximum(bad["time_ns"], 0)
     gaps["lost_events"], gaps["cpu"], gaps["cause"] = 1, NULL, GAP_CAUSES["corrupt"]
-    kept = np.flatnonzero(~dropped)
+    kept = np.flatnonzero(flaws == 0)
     return replace(recording, events=events[kept], names=lambda rows, roles: names(kept[rows], roles)), gaps
 
 
@@ -129,12 +122,12 @@ def _world(events: Records, wakeup: bool) -> k.World:
     cpus = int(events["cpu"].max()) + 1
     states = list(PREV_STATES.values())
     return k.World(
-        _tasks(0),
+        _tasks(_TASKS_FIRST),
         _blank(k.CPU, cpus, seen_ns=NULL, task=k.NOT_SEEN, wakee=NULL),
         np.full(tids, NULL, np.int64),
-        np.zeros(0, k.INTERVAL),
-        np.zeros(0, k.WAKE),
-        np.zeros(0, GAP),
+        np.empty(len(events) + k.ROOM, k.INTERVAL),  # about one an event
+        np.empty(len(events) // 4 + k.ROOM, k.WAKE),
+        np.empty(k.ROOM, GAP),
         np.zeros(k.COUNTERS, np.int64),
         np.array([STATES[state] for state, _ in states]),
         np.array([NULL if reason is None else REASONS[reason] for _, reason in states]),
@@ -142,28 +135,28 @@ def _world(events: Records, wakeup: bool) -> k.World:
     )
 
 
-def _room(records: Records, used: int, needed: int) -> Records:
-    """`records` with room for `needed` more, doubled when it must grow."""
-    if used + needed <= len(records):
+def _grown(records: Records, used: int) -> Records:
+    """`records` with room for more events, doubled when it must grow."""
+    if used + k.ROOM <= len(records):
         return records
-    size = max(used + needed, 2 * len(records))
-    grown = _tasks(size) if records.dtype == k.TASK else np.zeros(size, records.dtype)
+    size = 2 * len(records) + k.ROOM
+    grown = _tasks(size) if records.dtype == k.TASK else np.empty(size, records.dtype)
     grown[:used] = records[:used]
     return grown
 
 
 def _run(world: k.World, events: Records, origin_ns: int, recording: KernelRecording) -> k.World:
-    for begin in range(0, len(events), CHUNK):
-        end = min(begin + CHUNK, len(events))
-        size, count = end - begin, world.counts
+    at = 0
+    while at < len(events):
+        stop = min(at + CHUNK, len(events))
+        at, count = machine.run(world, events, at, stop, origin_ns), world.counts
         world = world._replace(
-            tasks=_room(world.tasks, int(count[k.N_TASKS]), size * k.TASKS_PER_EVENT),
-            intervals=_room(world.intervals, int(count[k.N_INTERVALS]), size * k.INTERVALS_PER_EVENT),
-            wakeups=_room(world.wakeups, int(count[k.N_WAKEUPS]), size * k.WAKEUPS_PER_EVENT),
-            gaps=_room(world.gaps, int(count[k.N_GAPS]), size * k.GAPS_PER_EVENT),
+            tasks=_grown(world.tasks, int(count[k.N_TASKS])),
+            intervals=_grown(world.intervals, int(count[k.N_INTERVALS])),
+            wakeups=_grown(world.wakeups, int(count[k.N_WAKEUPS])),
+            gaps=_grown(world.gaps, int(count[k.N_GAPS])),
         )
-        machine.run(world, events, begin, end, origin_ns)
-        recording.progress(end, len(events))
+        recording.progress(at, len(events))
     return world
 
 
@@ -172,9 +165,7 @@ def _tables(
 ) -> tuple[dict[str, pa.Table], str | None]:
     count = world.counts
     intervals = world.intervals[: count[k.N_INTERVALS]]
-    intervals = intervals[intervals["end_ns"] > intervals["start_ns"]]
     tasks = world.tasks[: count[k.N_TASKS]]
-    np.minimum.at(tasks["start_ns"], intervals["task"], intervals["start_ns"])  # a start that was inferred
     columns, renamed, form = task_columns(tasks, recording)
     ours = world.gaps[: count[k.N_GAPS]]
     gaps = gaps.copy()
@@ -193,24 +184,29 @@ def _renamed(numbers: npt.NDArray[np.int32], renamed: Rows) -> Rows:
 
 
 def _interval_table(intervals: Records, renamed: Rows) -> pa.Table:
-    task_ids = renamed[intervals["task"]]
-    order = np.argsort(intervals["start_ns"], kind="stable")  # nearly sorted already, which timsort is fast at
-    starts = intervals["start_ns"][order]
-    if (starts[1:] == starts[:-1]).any():
-        order = np.lexsort((task_ids, intervals["start_ns"]))
-    rows = intervals[order]
+    rows = np.flatnonzero(intervals["end_ns"] > intervals["start_ns"])
+    task_ids, starts = renamed[intervals["task"][rows]], intervals["start_ns"][rows]
+    order = _by_start(starts, task_ids, len(renamed))
+    rows = rows[order]
     return table(
         "intervals",
         {
             "task_id": task_ids[order].astype(np.int32),
-            "cpu": rows["cpu"],
-            "state": rows["state"],
-            "start_ns": rows["start_ns"],
-            "end_ns": rows["end_ns"],
-            "reason": rows["reason"],
-            "inferred": rows["inferred"] != 0,
+            "cpu": intervals["cpu"][rows],
+            "state": intervals["state"][rows],
+            "start_ns": starts[order],
+            "end_ns": intervals["end_ns"][rows],
+            "reason": intervals["reason"][rows],
+            "inferred": intervals["inferred"][rows] != 0,
         },
     )
+
+
+def _by_start(starts: Rows, task_ids: Rows, tasks: int) -> Rows:
+    """Places by start, then task: one key where both fit one, as it is nearly sorted, which timsort is fast at."""
+    if len(starts) and int(starts.max()) < (1 << 62) // max(tasks, 1):
+        return np.argsort(starts * tasks + task_ids, kind="stable")
+    return np.lexsort((task_ids, starts))
 
 
 def _wakeup_table(wakeups: Records, renamed: Rows) -> pa.Table:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracekit.jit import njit
 from tracekit.sources.kernel.events import Number, wide
+from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.rows import (
     add_gap,
     add_wakeup,
@@ -35,7 +35,7 @@ from tracekit.sources.kernel.world import (
 )
 
 
-@njit
+@lean
 def vanish(w: World, task: int, until_ns: int) -> None:
     """A RUNNING task turns up elsewhere, or another in its place: it left its CPU at an unknown time."""
     cpu = w.tasks[task]["cpu"]
@@ -49,7 +49,7 @@ def vanish(w: World, task: int, until_ns: int) -> None:
     open_row(w, task, UNKNOWN, left_ns, NULL, NULL, YES)
 
 
-@njit
+@lean
 def infer_switch_in(w: World, task: int, cpu: int, before: int, seen_ns: int, time_ns: int) -> None:
     """`task` is on `cpu` though no switch said so: it came after all that is known of both.
 
@@ -75,6 +75,7 @@ def infer_switch_in(w: World, task: int, cpu: int, before: int, seen_ns: int, ti
         start_ns = min(max(hint_ns, lower_ns), time_ns)
     close_row(w, task, start_ns)
     open_row(w, task, RUNNING, start_ns, cpu, NULL, YES)
+    w.tasks[task]["start_ns"] = min(w.tasks[task]["start_ns"], start_ns)
     c = w.cpus[cpu]
     c["pending"] = 1 if hint_ns == NO_TIME else 0
     c["lower_ns"] = lower_ns
@@ -84,7 +85,7 @@ def infer_switch_in(w: World, task: int, cpu: int, before: int, seen_ns: int, ti
         w.counts[REFINED] += 1
 
 
-@njit
+@lean
 def attest(w: World, cpu: int, tid: int, time_ns: int) -> Number:
     """An event fired on `cpu` while `tid` was current there. Returns the task, IDLE or NOT_SEEN."""
     if cpu < 0 or tid < 0:
@@ -102,7 +103,7 @@ def attest(w: World, cpu: int, tid: int, time_ns: int) -> Number:
     return task
 
 
-@njit
+@lean
 def account(w: World, task: int, time_ns: int, runtime_ns: int) -> None:
     """The first accounting since a task got its CPU tells when that was (update_curr, kernel/sched/fair.c)."""
     t = w.tasks[task]
@@ -114,13 +115,14 @@ def account(w: World, task: int, time_ns: int, runtime_ns: int) -> None:
     c = w.cpus[t["cpu"]]
     start_ns = min(max(time_ns - runtime_ns, c["lower_ns"]), c["upper_ns"])
     w.intervals[t["row"]]["start_ns"] = start_ns
+    t["start_ns"] = min(t["start_ns"], start_ns)
     if c["before_row"] >= 0:
         w.intervals[c["before_row"]]["end_ns"] = start_ns
     c["pending"] = 0
     w.counts[REFINED] += 1
 
 
-@njit
+@lean
 def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
     """A recorded switch-out: the letter of prev_state says what comes next."""
     t = w.tasks[task]
@@ -134,7 +136,7 @@ def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
     open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, w.leave_reason[prev_state], NO)
 
 
-@njit
+@lean
 def enter(w: World, task: int, cpu: int, time_ns: int) -> None:
     """A recorded switch-in."""
     t = w.tasks[task]

@@ -7,27 +7,17 @@ Rows hold task numbers in order of creation; `build` renames them in order of fi
 
 from __future__ import annotations
 
-from tracekit.jit import cached_njit, njit
-from tracekit.sources.kernel.chain import account, attest, enter, leave, vanish
+from tracekit.jit import cached_njit
+from tracekit.sources.kernel.chain import account, attest, enter, leave
 from tracekit.sources.kernel.events import Number, Records, wide
-from tracekit.sources.kernel.rows import (
-    activate,
-    add_gap,
-    add_task,
-    add_wakeup,
-    close_row,
-    end_task,
-    known_task,
-    open_row,
-    task_for,
-)
+from tracekit.sources.kernel.lean import lean
+from tracekit.sources.kernel.lives import fork, last_of, note
+from tracekit.sources.kernel.rows import add_wakeup, close_row, has_room, open_row, task_for
 from tracekit.sources.kernel.world import (
     BLOCKED,
     COMM,
     EXEC,
-    EXECUTED,
     EXIT,
-    EXITED,
     FIRST,
     FORK,
     IDLE,
@@ -35,11 +25,9 @@ from tracekit.sources.kernel.world import (
     KNOWN,
     MIGRATE,
     N_TASKS,
-    NEW,
     NO,
     NOT_SEEN,
     NULL,
-    PID_REUSED,
     REASON_SPAWN,
     REASON_WAKEUP,
     RUNNABLE,
@@ -58,7 +46,7 @@ from tracekit.sources.kernel.world import (
 )
 
 
-@njit
+@lean
 def _wake(w: World, task: int, time_ns: int, waker: int, cpu: int, target_cpu: int) -> None:
     t = w.tasks[task]
     state = t["state"]
@@ -79,7 +67,7 @@ def _wake(w: World, task: int, time_ns: int, waker: int, cpu: int, target_cpu: i
     t["woken_early"] = 0
 
 
-@njit
+@lean
 def _switch(w: World, now: Event) -> None:
     cpu, next_tid = now.cpu, now.target_tid
     prev = attest(w, cpu, now.tid, now.time_ns)
@@ -96,13 +84,13 @@ def _switch(w: World, now: Event) -> None:
         c["task"] = task
 
 
-@njit
+@lean
 def _waker(now: Event, current: int) -> Number:
     """Who woke: nobody, when an interrupt did; the idle task is nobody either."""
     return NULL if now.flags & IN_INTERRUPT or current < 0 else current
 
 
-@njit
+@lean
 def _waking(w: World, now: Event, current: int) -> None:
     task = task_for(w, now.target_tid, now.time_ns)
     waker, cpu = _waker(now, current), now.cpu
@@ -115,7 +103,7 @@ def _waking(w: World, now: Event, current: int) -> None:
         w.cpus[cpu]["wakee"] = task
 
 
-@njit
+@lean
 def _wakeup(w: World, now: Event, current: int) -> None:
     task = task_for(w, now.target_tid, now.time_ns)
     if not w.use_wakeup:
@@ -130,7 +118,7 @@ def _wakeup(w: World, now: Event, current: int) -> None:
     _wake(w, task, now.time_ns, waker, cpu, now.target_cpu)
 
 
-@njit
+@lean
 def _requeue(w: World, task: int, cpu: int, time_ns: int, placing: int) -> None:
     """A task's run queue changes: in place while its waker places it, else from now on."""
     t = w.tasks[task]
@@ -150,7 +138,7 @@ def _requeue(w: World, task: int, cpu: int, time_ns: int, placing: int) -> None:
     open_row(w, task, RUNNABLE, time_ns, cpu, reason, NO)
 
 
-@njit
+@lean
 def _wakeup_new(w: World, now: Event, current: int) -> None:
     task = task_for(w, now.target_tid, now.time_ns)
     t = w.tasks[task]
@@ -163,86 +151,7 @@ def _wakeup_new(w: World, now: Event, current: int) -> None:
     open_row(w, task, RUNNABLE, now.time_ns, now.target_cpu, REASON_SPAWN, NO)
 
 
-@njit
-def _retire(w: World, task: int, time_ns: int) -> None:
-    """Another task has its tid now, so it ended, unseen."""
-    t = w.tasks[task]
-    if t["state"] == RUNNING:
-        vanish(w, task, time_ns)
-    if t["first"] >= 0:
-        add_gap(w, NULL, t["start_ns"], time_ns, PID_REUSED)
-    _last(w, task, time_ns)
-    t["state"] = EXITED
-    t["end_ns"] = t["end_ns"] if t["exiting"] else time_ns
-
-
-@njit
-def _last(w: World, task: int, end_ns: int) -> None:
-    """Nothing more will be told of a task; of one that was ending, its last switch is missing."""
-    t = w.tasks[task]
-    if t["row"] >= 0 and t["exiting"]:
-        end_task(w, task, max(t["end_ns"], w.intervals[t["row"]]["start_ns"]))
-    elif t["row"] >= 0:
-        close_row(w, task, end_ns)
-
-
-@njit
-def _fork(w: World, now: Event) -> None:
-    child_tid = now.target_tid
-    task = w.task_of_tid[child_tid]
-    if task < 0 or w.tasks[task]["state"] != NEW:  # a recorder's note and the tracepoint tell of the same fork
-        if task >= 0 and w.tasks[task]["state"] == EXITED:
-            add_gap(w, NULL, now.time_ns, now.time_ns, PID_REUSED)
-        elif task >= 0:
-            _retire(w, task, now.time_ns)
-        task = add_task(w, child_tid)
-        activate(w, task, now.time_ns)
-        open_row(w, task, NEW, now.time_ns, NULL, NULL, NO)
-    _describe(w, task, now)
-
-
-@njit
-def _describe(w: World, task: int, now: Event) -> None:
-    t = w.tasks[task]
-    if now.value >= 0:
-        t["tgid"] = now.value
-    if t["parent"] < 0 and now.tid > 0:
-        t["parent"] = known_task(w, now.tid)
-
-
-@njit
-def _exit(w: World, now: Event) -> None:
-    attest(w, now.cpu, now.tid, now.time_ns)
-    t = w.tasks[known_task(w, now.target_tid)]
-    if t["state"] != EXITED:
-        t["exiting"] = 1
-        t["end_ns"] = now.time_ns
-
-
-@njit
-def _comm(w: World, now: Event) -> None:
-    t = w.tasks[known_task(w, now.target_tid)]
-    if now.value >= 0:
-        t["tgid"] = now.value
-    if now.flags & EXECUTED:
-        t["executed"] = 1
-
-
-@njit
-def _note(w: World, now: Event) -> None:
-    """What a recorder or a rare tracepoint tells of a task, not of a CPU."""
-    kind = now.kind
-    if kind == FORK:
-        _fork(w, now)
-    elif kind == EXIT:
-        _exit(w, now)
-    elif kind == COMM:
-        _comm(w, now)
-    elif kind == KNOWN:
-        _describe(w, known_task(w, now.target_tid), now)
-
-
-@njit
+@lean
 def _name(w: World, tid: int, row: int, role: int) -> None:
     task = w.task_of_tid[tid] if tid > 0 else NULL
     if task >= 0:
@@ -250,7 +159,7 @@ def _name(w: World, tid: int, row: int, role: int) -> None:
         w.tasks[task]["name_role"] = role
 
 
-@njit
+@lean
 def _step(w: World, now: Event) -> None:
     kind = now.kind
     if kind == SWITCH:
@@ -259,7 +168,7 @@ def _step(w: World, now: Event) -> None:
     if kind == STAT_RUNTIME:
         account(w, task_for(w, now.target_tid, now.time_ns), now.time_ns, now.value)
     if kind >= COMM or (kind == FORK and now.cpu < 0) or kind == EXIT:
-        _note(w, now)
+        note(w, now)
         return
     current = attest(w, now.cpu, now.tid, now.time_ns)
     if current >= 0 and now.tgid >= 0:
@@ -282,15 +191,20 @@ def _step(w: World, now: Event) -> None:
     elif kind == WAKEUP_NEW:
         _wakeup_new(w, now, current)
     elif kind == FORK:
-        _fork(w, now)
+        fork(w, now)
     elif kind == EXEC and current >= 0:
         w.tasks[current]["executed"] = 1
 
 
 @cached_njit
-def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> None:
-    """Take events[begin:end] (EVENT, in time order); times in rows count from `origin_ns`."""
+def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> int:
+    """Take events[begin:end] (EVENT, in time order); times in rows count from `origin_ns`.
+
+    Returns where it stopped: before `end` when an array might not have room for what an event adds.
+    """
     for row in range(begin, end):
+        if not has_room(w):
+            return row
         event = events[row]
         now = Event(
             event["time_ns"] - origin_ns,
@@ -309,10 +223,11 @@ def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> None
             _name(w, now.tid, row, FIRST)
         if now.kind not in (EXEC, EXIT, KNOWN) and (now.kind != FORK or now.cpu >= 0):
             _name(w, now.target_tid, row, SECOND)
+    return end
 
 
 @cached_njit
 def finish(w: World, end_ns: int) -> None:
     """The recording ends at `end_ns`: close what is open."""
     for task in range(w.counts[N_TASKS]):
-        _last(w, task, end_ns)
+        last_of(w, task, end_ns)

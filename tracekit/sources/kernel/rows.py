@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracekit.jit import njit
 from tracekit.sources.kernel.events import Number
+from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.world import (
     EXITED,
     N_ACTIVE,
@@ -13,11 +13,23 @@ from tracekit.sources.kernel.world import (
     N_WAKEUPS,
     NULL,
     PID_REUSED,
+    ROOM,
     World,
 )
 
 
-@njit
+@lean
+def has_room(w: World) -> Number:
+    """Whether every array can take what one event adds."""
+    return (
+        w.counts[N_TASKS] + ROOM <= len(w.tasks)
+        and w.counts[N_INTERVALS] + ROOM <= len(w.intervals)
+        and w.counts[N_WAKEUPS] + ROOM <= len(w.wakeups)
+        and w.counts[N_GAPS] + ROOM <= len(w.gaps)
+    )
+
+
+@lean
 def add_gap(w: World, cpu: int, start_ns: int, end_ns: int, cause: int) -> None:
     """A gap on `cpu` (NULL: the whole recording), of unknown loss."""
     gap = w.gaps[w.counts[N_GAPS]]
@@ -29,7 +41,7 @@ def add_gap(w: World, cpu: int, start_ns: int, end_ns: int, cause: int) -> None:
     gap["cause"] = cause
 
 
-@njit
+@lean
 def open_row(w: World, task: int, state: int, start_ns: int, cpu: int, reason: int, inferred: int) -> None:
     """`task` is in `state` from `start_ns` on; `cpu` and `reason` may be NULL."""
     row = w.counts[N_INTERVALS]
@@ -48,7 +60,7 @@ def open_row(w: World, task: int, state: int, start_ns: int, cpu: int, reason: i
         w.tasks[task]["cpu"] = cpu
 
 
-@njit
+@lean
 def close_row(w: World, task: int, end_ns: int) -> None:
     """Its open interval, if any, ends."""
     row = w.tasks[task]["row"]
@@ -57,7 +69,7 @@ def close_row(w: World, task: int, end_ns: int) -> None:
         w.tasks[task]["row"] = NULL
 
 
-@njit
+@lean
 def end_task(w: World, task: int, end_ns: int) -> None:
     """It is over: no further state."""
     close_row(w, task, end_ns)
@@ -65,7 +77,7 @@ def end_task(w: World, task: int, end_ns: int) -> None:
     w.tasks[task]["end_ns"] = end_ns
 
 
-@njit
+@lean
 def add_task(w: World, tid: int) -> Number:
     """A new task with this tid, which no event is about yet."""
     task = w.counts[N_TASKS]
@@ -75,14 +87,14 @@ def add_task(w: World, tid: int) -> Number:
     return task
 
 
-@njit
+@lean
 def known_task(w: World, tid: int) -> Number:
     """The task that has this tid, which need not have done anything yet."""
     task = w.task_of_tid[tid]
     return task if task >= 0 else add_task(w, tid)
 
 
-@njit
+@lean
 def activate(w: World, task: int, time_ns: int) -> None:
     """The first event is about it: it counts as a task of the trace from here on."""
     w.tasks[task]["first"] = w.counts[N_ACTIVE]
@@ -90,7 +102,7 @@ def activate(w: World, task: int, time_ns: int) -> None:
     w.tasks[task]["start_ns"] = time_ns
 
 
-@njit
+@lean
 def task_for(w: World, tid: int, time_ns: int) -> Number:
     """The task an event is about: an ended one's tid makes a new task."""
     task = known_task(w, tid)
@@ -102,7 +114,7 @@ def task_for(w: World, tid: int, time_ns: int) -> Number:
     return task
 
 
-@njit
+@lean
 def add_wakeup(w: World, task: int, time_ns: int, waker: int, cpu: int, target_cpu: int, reason: int) -> None:
     """`task` became runnable; `waker` NULL for a timer or an interrupt."""
     row = w.counts[N_WAKEUPS]

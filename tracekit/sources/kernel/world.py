@@ -29,13 +29,17 @@ IDLE: Number = wide(-1)  # a CPU's task
 NOT_SEEN: Number = wide(-2)  # a CPU's task, when no event tells
 NO_TIME: Number = wide(-(1 << 62))
 
+# What is wrong with an event: nothing that could be meant (a note about no task), or ids that can not be.
+AIMLESS, FLAWED = _numbers(1, 3)
+
 # Positions in `World.counts`.
 N_TASKS, N_ACTIVE, N_INTERVALS, N_WAKEUPS, N_GAPS = _numbers(0, 5)
 WOKEN_RUNNING, WOKEN_RUNNABLE, MISSED_WAKEUP, EARLY_WAKEUP, INFERRED, REFINED = _numbers(5, 11)
 COUNTERS = 11
 
-# What one event can add at most (see `_switch` and `_fork`), so that a chunk never outgrows its arrays.
-TASKS_PER_EVENT, INTERVALS_PER_EVENT, WAKEUPS_PER_EVENT, GAPS_PER_EVENT = 3, 8, 2, 8
+# More rows than one event can add to any table: a switch of two tasks, each new and seen elsewhere before, adds
+# six intervals and five gaps.
+ROOM = 8
 
 TASK = np.dtype(
     [

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracekit.jit import cached_njit, njit
+from tracekit.jit import cached_njit
 from tracekit.sources.kernel.events import (
+    EVENT,
     EVENT_KINDS,
     EXECUTED,
     IN_INTERRUPT,
@@ -17,10 +18,10 @@ from tracekit.sources.kernel.events import (
     Records,
     Row,
     Rows,
-    blank_events,
     wide,
 )
 from tracekit.sources.kernel.formats import EventFormat, Field, prev_state_masks
+from tracekit.sources.kernel.lean import lean
 from tracekit.sources.perf_data.layout import HEADER_SIZE, TID_AT
 from tracekit.sources.perf_data.numbers import Bytes, i32, integer, u16, u32
 from tracekit.sources.perf_data.walk import COMM, EXIT, FORK, SAMPLE, raw_at
@@ -88,7 +89,7 @@ def _integer_field(event: EventFormat, name: str, widest: int) -> Field | None:
     return found if found and found.size in _SIZES and found.size <= widest and not found.dynamic else None
 
 
-@njit
+@lean
 def _field(data: Bytes, raw: int, size: int, row: Rows, column: int, big: bool) -> Number:
     offset, width = row[column], row[column + 1]
     if offset < 0 or offset + width > size:
@@ -96,8 +97,10 @@ def _field(data: Bytes, raw: int, size: int, row: Rows, column: int, big: bool) 
     return integer(data, raw + offset, width, big)
 
 
-@njit
+@lean
 def _prev_state(value: int, masks: Rows, codes: Rows, preempted_mask: int) -> Number:
+    if value < 0:
+        return _OTHER_STATE
     for place in range(len(masks)):
         if value & masks[place]:
             return codes[place]
@@ -106,7 +109,7 @@ def _prev_state(value: int, masks: Rows, codes: Rows, preempted_mask: int) -> Nu
     return _RUNNABLE if value == 0 else _OTHER_STATE
 
 
-@njit
+@lean
 def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, big: bool) -> Number:
     """A tracepoint's sample into `event`; returns the raw prev_state, or -1."""
     raw = raw_at(data, at, layout, big)
@@ -128,7 +131,7 @@ def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, big: bool
     return _field(data, raw, size, row, STATE, big)
 
 
-@njit
+@lean
 def _note(event: Row, data: Bytes, at: int, kind: int, size: int, cpu: int, big: bool) -> None:
     """A COMM, FORK or EXIT record: pid, then tid or parent's pid, and so on (struct perf_record_*)."""
     event["kind"] = -1
@@ -153,13 +156,16 @@ def _note(event: Row, data: Bytes, at: int, kind: int, size: int, cpu: int, big:
 
 @cached_njit
 def _decode(
-    data: Bytes, records: Records, layouts: Rows, rows: Rows, masks: Rows, codes: Rows, preempted: int, big: bool,
-    events: Records,
+    data: Bytes, records: Records, chosen: Rows, layouts: Rows, rows: Rows, masks: Rows, codes: Rows, preempted: int,
+    big: bool, events: Records,
 ) -> None:  # fmt: skip
-    for number in range(len(records)):
-        record, event = records[number], events[number]
+    for number in range(len(chosen)):
+        record, event = records[chosen[number]], events[number]
         event["time_ns"] = record["time_ns"]
         event["cpu"] = record["cpu"]
+        event["value"] = event["tid"] = event["tgid"] = event["target_tid"] = event["target_cpu"] = -1
+        event["prev_state"] = _OTHER_STATE
+        event["flags"] = 0
         kind, attr = record["type"], record["attr"]
         if kind == SAMPLE:
             state = _sample(event, data, record["at"], layouts[attr], rows[attr], big)
@@ -169,8 +175,8 @@ def _decode(
             _note(event, data, record["at"], kind, record["size"], record["cpu"], big)
 
 
-def decode(data: Bytes, records: Records, layouts: Rows, how: Plan, big: bool) -> Records:
-    """EVENT records, one for each of `records` (samples of planned events, COMM, FORK and EXIT); kind -1: broken."""
-    events = blank_events(len(records))
-    _decode(data, records, layouts, how.rows, how.masks, how.codes, how.preempted_mask, big, events)
+def decode(data: Bytes, records: Records, chosen: Rows, layouts: Rows, how: Plan, big: bool) -> Records:
+    """EVENT records for the chosen rows: samples of planned events, COMM, FORK and EXIT. Kind -1: broken."""
+    events = np.empty(len(chosen), EVENT)
+    _decode(data, records, chosen, layouts, how.rows, how.masks, how.codes, how.preempted_mask, big, events)
     return events

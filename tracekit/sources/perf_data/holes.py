@@ -30,11 +30,7 @@ def gaps(data: Bytes, recorded: Recorded, astray: Rows, big: bool) -> Gaps:
 
 def records_astray(records: Records) -> Rows:
     """Rows of samples whose time contradicts those before and after them on the same CPU."""
-    samples = np.flatnonzero((records["type"] == walk.SAMPLE) & (records["cpu"] >= 0) & (records["cpu"] < CPU_MAX))
-    if not len(samples):
-        return samples
-    cpus = int(records["cpu"][samples].max()) + 1
-    return samples[walk.out_of_order(records["time_ns"][samples], records["cpu"][samples], cpus, ASTRAY_NS)]
+    return walk.out_of_order(records, CPU_MAX, ASTRAY_NS)
 
 
 def _lost(data: Bytes, records: Records, big: bool) -> Gaps:

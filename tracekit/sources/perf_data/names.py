@@ -16,9 +16,9 @@ _COMM_AT = HEADER_SIZE + 8  # behind pid and tid
 
 
 def name_reader(
-    data: Bytes, records: Records, layouts: Rows, formats: list[EventFormat | None], big: bool
+    data: Bytes, records: Records, chosen: Rows, layouts: Rows, formats: list[EventFormat | None], big: bool
 ) -> NameReader:
-    """Reads names by event row and role; `records` are the events' own, in their order."""
+    """Reads names by event row and role; `chosen` is the record of each event."""
     fields = [_name_fields(event) for event in formats]
 
     def one(record: np.void, raw: int, role: int) -> str:
@@ -29,7 +29,7 @@ def name_reader(
         return _text(_field_bytes(data[:end], raw, field, big)) if field else ""
 
     def read(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
-        named = records[rows]
+        named = records[chosen[rows]]
         raw = np.full(len(named), -1, np.int64)
         sampled = np.flatnonzero(named["type"] == walk.SAMPLE)
         raw[sampled] = walk.raw_places(data, named[sampled], layouts, big)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.jit import njit
 from tracekit.sources.kernel.events import Number
+from tracekit.sources.kernel.lean import lean
 
 Bytes = npt.NDArray[np.uint8]
 
 
-@njit
+@lean
 def u16(data: Bytes, at: int, big: bool) -> Number:
     """Two bytes, unsigned."""
     low, high = np.int64(data[at]), np.int64(data[at + 1])
     return low << 8 | high if big else high << 8 | low
 
 
-@njit
+@lean
 def u32(data: Bytes, at: int, big: bool) -> Number:
     """Four bytes, unsigned."""
     if big:
@@ -31,14 +31,14 @@ def u32(data: Bytes, at: int, big: bool) -> Number:
     )  # fmt: skip
 
 
-@njit
+@lean
 def i32(data: Bytes, at: int, big: bool) -> Number:
     """Four bytes, signed."""
     value = u32(data, at, big)
     return value - (1 << 32) if value >= 1 << 31 else value
 
 
-@njit
+@lean
 def i64(data: Bytes, at: int, big: bool) -> Number:
     """Eight bytes, signed: what does not fit a signed number comes out negative."""
     if big:
@@ -46,7 +46,7 @@ def i64(data: Bytes, at: int, big: bool) -> Number:
     return u32(data, at + 4, big) << 32 | u32(data, at, big)
 
 
-@njit
+@lean
 def integer(data: Bytes, at: int, size: int, big: bool) -> Number:
     """1, 2, 4 or 8 bytes; 4 and 8 are signed."""
     if size == 4:

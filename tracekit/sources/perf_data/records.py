@@ -53,7 +53,8 @@ def read_records(data: Bytes, header: Header, where: str, progress: Progress) ->
     if not header.pipe:
         for bit, at, size in features.sections(view, header.order, stop, header.features):
             features.note(notes, bit, view[at : at + size], header.order)
-    return Recorded(np.concatenate(batches), rows, notes, damage)
+    records = batches[0] if len(batches) == 1 else np.concatenate(batches)
+    return Recorded(records, rows, notes, damage)
 
 
 def _pipe_notes(data: Bytes, view: memoryview, header: Header, notes: features.Notes) -> None:

@@ -12,7 +12,7 @@ from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.decode import KIND, Plan, decode, plan
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.holes import gaps, records_astray
-from tracekit.sources.perf_data.layout import HAS_RAW, TIME_AT, TRACEPOINT
+from tracekit.sources.perf_data.layout import CPU_AT, HAS_RAW, TIME_AT, TRACEPOINT
 from tracekit.sources.perf_data.names import name_reader
 from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.records import Recorded
@@ -25,14 +25,17 @@ def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOpti
     formats = _formats(header, recorded, where)
     how = plan(formats)
     _require(header, recorded, how, where)
-    astray = records_astray(recorded.records)
+    records = recorded.records
+    astray = records_astray(records)
     found, streams = gaps(data, recorded, astray, header.big)
-    chosen = in_time_order(_wanted(np.delete(recorded.records, astray), how.rows[:, KIND]))
-    events = decode(data, chosen, recorded.layouts, how, header.big)
-    whole = events["kind"] >= 0
+    chosen = in_time_order(records, _wanted(records, how.rows[:, KIND], astray))
+    events = decode(data, records, chosen, recorded.layouts, how, header.big)
+    if (events["kind"] < 0).any():
+        whole = events["kind"] >= 0
+        events, chosen = events[whole], chosen[whole]
     return KernelRecording(
-        events[whole],
-        name_reader(data, chosen[whole], recorded.layouts, formats, header.big),
+        events,
+        name_reader(data, records, chosen, recorded.layouts, formats, header.big),
         found,
         options.wakeup,
         lambda done, total: options.progress(len(data) * done // total, len(data)),
@@ -60,22 +63,23 @@ def _require(header: Header, recorded: Recorded, how: Plan, where: str) -> None:
     if not used.any():
         raise SourceError("it has no scheduling events", where=where, remedy=HOW_TO_RECORD)
     layouts = recorded.layouts[used]
-    if (layouts[:, TIME_AT] < 0).any() or not layouts[:, HAS_RAW].all():
-        raise SourceError("its samples carry no time or no raw data", where=where, remedy=HOW_TO_RECORD)
+    if (layouts[:, [TIME_AT, CPU_AT]] < 0).any() or not layouts[:, HAS_RAW].all():
+        raise SourceError("its samples lack time, CPU or raw data", where=where, remedy=HOW_TO_RECORD)
 
 
-def _wanted(records: Records, kinds: Rows) -> Records:
-    sample = records["type"] == walk.SAMPLE
-    attr = records["attr"]
-    planned = sample & (attr >= 0) & (kinds[attr] >= 0)
-    noted = (records["type"] == walk.COMM) | (records["type"] == walk.FORK) | (records["type"] == walk.EXIT)
-    wanted: Records = records[planned | noted]
-    return wanted
+def _wanted(records: Records, kinds: Rows, astray: Rows) -> Rows:
+    """Rows of the samples that are scheduling events, and of notes about tasks, but for those astray."""
+    attr, types = records["attr"], records["type"]
+    planned = (types == walk.SAMPLE) & (attr >= 0) & (kinds[attr] >= 0)
+    planned[astray] = False
+    return np.flatnonzero(planned | (types == walk.COMM) | (types == walk.FORK) | (types == walk.EXIT))
 
 
-def in_time_order(records: Records) -> Records:
+def in_time_order(records: Records, rows: Rows) -> Rows:
     """By time; records of one time in file order. That is perf's order too: FINISHED_ROUND only bounds how far
     apart in the file records can be that belong together, and the whole file is here to sort."""
-    order = np.argsort(records["time_ns"], kind="stable")
-    ordered: Records = records[order]
-    return ordered
+    times = records["time_ns"][rows]
+    if (times[1:] >= times[:-1]).all():
+        return rows
+    order: Rows = rows[np.argsort(times, kind="stable")]
+    return order

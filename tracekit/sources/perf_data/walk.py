@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekit.jit import cached_njit, njit
+from tracekit.jit import cached_njit
 from tracekit.sources.kernel.events import Number, Records, Row, Rows
+from tracekit.sources.kernel.lean import lean
 from tracekit.sources.perf_data.layout import (
     CPU_AT,
     END_CPU,
@@ -41,7 +42,7 @@ RECORD = np.dtype(
 )
 
 
-@njit
+@lean
 def attr_of(ids: Rows, attr_of_id: Rows, number: int) -> Number:
     """The event that has this id (ids are sorted); -1 for none. Id 0 is in records that perf itself wrote."""
     low, high = 0, len(ids)
@@ -54,7 +55,7 @@ def attr_of(ids: Rows, attr_of_id: Rows, number: int) -> Number:
     return attr_of_id[low] if low < len(ids) and ids[low] == number else -1
 
 
-@njit
+@lean
 def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> Number:
     """Bytes that follow a record outside of its size (util/header.c, util/auxtrace.c); -1 for nonsense."""
     if kind == AUXTRACE and size >= HEADER_SIZE + 8:
@@ -64,7 +65,7 @@ def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> Numb
     return 0
 
 
-@njit
+@lean
 def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
     """The size of the record at `at` with all that belongs to it; 0 when there can be no record."""
     if at + HEADER_SIZE > end:
@@ -78,7 +79,7 @@ def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
     return size + after if 0 <= after <= end - at - size else 0
 
 
-@njit
+@lean
 def raw_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
     """Where a sample's raw data begins: after its 32-bit size. -1 when the sample is too short for it."""
     end = at + u16(data, at + 6, big)
@@ -112,7 +113,7 @@ def raw_places(data: Bytes, records: Records, layouts: Rows, big: bool) -> Rows:
     return places
 
 
-@njit
+@lean
 def _fill(record: Row, data: Bytes, at: int, kind: int, size: int, attr: int, layout: Rows, big: bool) -> None:
     record["at"] = at
     record["type"] = kind
@@ -193,24 +194,23 @@ def find(data: Bytes, at: int, end: int, big: bool, wanted: Rows, out: Rows) -> 
 
 
 @cached_njit
-def out_of_order(times: Rows, cpus: Rows, cpu_count: int, tolerance_ns: int) -> Rows:
-    """Places where a CPU's time jumps back by more than the tolerance: the odd one out of each three in a row."""
-    last = np.full(cpu_count, -1, np.int64)  # the place of each CPU's last sound time, and of the one before it
-    before = np.full(cpu_count, -1, np.int64)
-    found = np.empty(len(times), np.int64)
-    count = 0
-    for place in range(len(times)):
-        cpu = cpus[place]
-        previous = last[cpu]
-        if previous >= 0 and times[place] < times[previous] - tolerance_ns:
-            if before[cpu] >= 0 and times[place] < times[before[cpu]] - tolerance_ns:
-                found[count] = place
-                count += 1
-                continue
-            found[count] = previous
-            count += 1
-            last[cpu] = place
+def out_of_order(records: Records, cpus: int, tolerance_ns: int) -> Rows:
+    """Samples where a CPU's time jumps back by more than the tolerance: the odd one out of each three in a row."""
+    last = np.full(cpus, -1, np.int64)  # the row of each CPU's last sound sample, and of the one before it
+    before = np.full(cpus, -1, np.int64)
+    found = [0]
+    for row in range(len(records)):
+        cpu, time_ns = records[row]["cpu"], records[row]["time_ns"]
+        if records[row]["type"] != SAMPLE or cpu < 0 or cpu >= cpus:
             continue
-        before[cpu] = previous
-        last[cpu] = place
-    return np.sort(found[:count])
+        previous = last[cpu]
+        if previous >= 0 and time_ns < records[previous]["time_ns"] - tolerance_ns:
+            earlier = before[cpu]
+            if earlier >= 0 and time_ns < records[earlier]["time_ns"] - tolerance_ns:
+                found.append(row)
+                continue
+            found.append(previous)
+        else:
+            before[cpu] = previous
+        last[cpu] = row
+    return np.sort(np.array(found[1:], dtype=np.int64))

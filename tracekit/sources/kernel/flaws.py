@@ -1,0 +1,40 @@
+"""Events that can not be: their ids would index arrays, so none of them reaches the loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tracekit.jit import cached_njit
+from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row
+from tracekit.sources.kernel.lean import lean
+from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH
+
+
+@lean
+def _flaw(event: Row) -> Number:
+    tid, target, cpu, kind = event["tid"], event["target_tid"], event["cpu"], event["kind"]
+    if tid < -1 or tid > PID_MAX or target < -1 or target > PID_MAX or event["time_ns"] < 0:
+        return FLAWED
+    if cpu < -1 or cpu >= CPU_MAX or (cpu < 0 and kind == SWITCH):
+        return FLAWED
+    if target <= 0 and kind not in (SWITCH, EXEC):
+        return AIMLESS if kind >= EXIT else FLAWED
+    return NULL
+
+
+@cached_njit
+def find_flaws(events: Records, flaws: npt.NDArray[np.int8]) -> int:
+    """Mark events that the loop can not take, and return how many; what is unknown in the others becomes NULL."""
+    count = 0
+    for row in range(len(events)):
+        event = events[row]
+        flaw = _flaw(event)
+        if flaw != NULL:
+            flaws[row] = flaw
+            count += 1
+        if event["target_cpu"] < 0 or event["target_cpu"] >= CPU_MAX:
+            event["target_cpu"] = NULL
+        if event["value"] < 0:
+            event["value"] = NULL
+    return count
