@@ -26,7 +26,8 @@ FOUND = sorted(
     if "zstd" not in path.name and "switch-only" not in path.name
 )
 REFUSED_BY_PERF = {"x-cut70", "x-cut2000", "x-cut100", "x-unfinished"}
-READ_BY_PERF = [path for path in FOUND if path.name.split(".")[0] not in REFUSED_BY_PERF]
+DAMAGED_TIME = "x-flip3"
+READ_BY_PERF = [path for path in FOUND if path.name.split(".")[0] not in REFUSED_BY_PERF | {DAMAGED_TIME}]
 
 
 def read_kernel_recording(path: Path) -> KernelRecording:
@@ -68,10 +69,26 @@ def our_events(path: Path) -> list[dict[str, object]]:
 @pytest.mark.parametrize("script", READ_BY_PERF, ids=lambda path: path.name.split(".")[0])
 def test_events_agree_one_for_one(script: Path) -> None:
     expected = script_events(script)
-    found = our_events(script.with_name(script.name.replace(".script.txt.gz", ".data")))
     assert expected
+    assert_same(our_events(script.with_name(script.name.replace(".script.txt.gz", ".data"))), expected)
+
+
+def assert_same(found: list[dict[str, object]], expected: list[dict[str, object]]) -> None:
     assert len(found) == len(expected)
     for number, (ours, perfs) in enumerate(zip(found, expected, strict=True)):
         if perfs["tid"] == -1:  # perf asks for the tid of a task that has let go of it; the event itself still knows
             perfs = {**perfs, "tid": ours["tid"]}
         assert ours == perfs, f"event {number}"
+
+
+@pytest.mark.skipif(not FOUND, reason=f"needs recordings in {RECORDINGS}")
+def test_an_event_whose_time_was_damaged_is_left_out_where_perf_puts_it_seconds_late() -> None:
+    folder = RECORDINGS / "perf"
+    expected = script_events(folder / f"{DAMAGED_TIME}.script.txt.gz")
+    assert_same(our_events(folder / f"{DAMAGED_TIME}.data"), expected[:-1])
+
+
+@pytest.mark.skipif(not FOUND, reason=f"needs recordings in {RECORDINGS}")
+def test_a_file_that_perf_refuses_for_its_unfinished_header_is_read_whole() -> None:
+    folder = RECORDINGS / "perf"
+    assert_same(our_events(folder / "x-unfinished.data"), script_events(folder / "messaging-proc.script.txt.gz"))

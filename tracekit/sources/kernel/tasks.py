@@ -78,7 +78,8 @@ def _names(rows: Records, recording: KernelRecording) -> list[str]:
 def _kinds(tasks: Records, rows: Records, names: list[str]) -> Rows:
     """A thread if its tid is not its process's; of the others, who was made by kthreadd never left the kernel."""
     parent_tids = np.where(rows["parent"] < 0, NULL, tasks["tid"][rows["parent"]])
-    made_by_kthreadd = ((parent_tids == KTHREADD) | (rows["tid"] == KTHREADD)) & (rows["executed"] == 0)
+    kthreadd = (rows["tid"] == KTHREADD) & (parent_tids < 0)
+    made_by_kthreadd = (kthreadd | (parent_tids == KTHREADD)) & (rows["executed"] == 0)
     named_so = np.array([name.startswith(KERNEL_NAMES) for name in names], np.bool_) & (parent_tids < 0)
     alone = (rows["tgid"] < 0) | (rows["tgid"] == rows["tid"])
     unknown = (rows["tgid"] < 0) & (parent_tids < 0)
