@@ -72,7 +72,7 @@ def interrupt(sim: Sim, cpu: int) -> None:
     world = sim.world[0]
     if cpu == world.current_cpu:
         return
-    if c.active:
+    if c.active and c.thread >= 0:
         sim.threads[c.thread].carry += c.act_end - world.now
         c.active = 0
     arm(sim, cpu_slot(sim, cpu), world.now)

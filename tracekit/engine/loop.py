@@ -150,8 +150,7 @@ def proceed(runtime: Any, kernel: Any, sim: Sim, cpu: int) -> None:
     while world.error == 0:
         rounds += 1
         if rounds > ROUNDS or world.wakeups > wakeups + ROUNDS:  # free steps; let the record buffers be emptied
-            if c.thread >= 0:
-                run_for(sim, cpu, 0)
+            run_for(sim, cpu, 0)
             break
         if c.thread < 0:
             if not switch(kernel, sim, cpu):

@@ -111,7 +111,7 @@ def parse_profile(text: str, *, where: str) -> Profile:
 def _cost(name: str, entry: Any, where: str) -> Cost:
     if not isinstance(entry, dict) or "value" not in entry or "source" not in entry:
         raise ProfileError(f"costs.{name} needs value and source", where=where)
-    numbers = [entry.get(key, entry["value"]) for key in ("value", "low", "high")]
+    numbers: list[Any] = [entry.get(key, entry["value"]) for key in ("value", "low", "high")]
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 <= number < 1e12:
             raise ProfileError(f"costs.{name}: {number!r} is not a number from 0 to 1e12", where=where)

@@ -16,6 +16,7 @@ from tracekit.models.runtimes.go.threads import (
     hand_off,
     hold_p,
     inject_network,
+    running_task,
     start_idle,
     take_idle_p,
     wake_p,
@@ -32,10 +33,10 @@ def _ready(rt: State, kernel: Any, sim: Sim, task: int, cpu: int, how: int) -> N
         p = rt.ms[sim.cpus[cpu].thread].p
     if p >= 0:
         queue_local(rt, sim, p, task, how != NETWORK)
-        wake_p(rt, kernel, sim, cpu)
+        wake_p(rt, kernel, sim, cpu, running_task(sim, cpu))
     else:
         queue_global(rt, sim, task)
-        start_idle(rt, kernel, sim, cpu, 1)
+        start_idle(rt, kernel, sim, NONE, NONE, 1)
 
 
 @implements(hooks.parking, State)
@@ -50,7 +51,7 @@ def _parking(rt: State, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
 @implements(hooks.requeue, State)
 def _requeue(rt: State, kernel: Any, sim: Sim, cpu: int, task: int, why: int) -> None:
     queue_global(rt, sim, task)  # goschedImpl: to the global queue's end, preempted or yielding alike
-    wake_p(rt, kernel, sim, cpu)
+    wake_p(rt, kernel, sim, cpu, NONE)
 
 
 @implements(hooks.entering, State)
@@ -133,7 +134,7 @@ def _retake(rt: State, kernel: Any, sim: Sim, p: int) -> bool:
     spare = s.nmspinning + s.npidle > 0
     if not force and not has_local(rt, p) and spare and now - pp.syscall_at < rt.preempt_ns:
         return False
-    hand_off(rt, kernel, sim, NONE, p)
+    hand_off(rt, kernel, sim, p)
     return True
 
 
@@ -154,9 +155,9 @@ def _sysmon(rt: State, kernel: Any, sim: Sim) -> None:
         return
     if s.net >= 0 and s.poller < 0 and now - s.last_poll > POLL_OVERDUE_NS:
         s.last_poll = now
-        inject_network(rt, kernel, sim, NONE, NONE)
+        inject_network(rt, kernel, sim, NONE, NONE, NONE)
     if s.poller < 0 and s.nmspinning == 0 and _timers_overdue(rt):
-        start_idle(rt, kernel, sim, NONE, 1)
+        start_idle(rt, kernel, sim, NONE, NONE, 1)
     retaken = False
     for p in range(rt.ps.size):
         if rt.ps[p].status == P_BUSY and _retake(rt, kernel, sim, p):

@@ -32,7 +32,7 @@ def _run(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int, task: int, inh
     if m.spinning:
         m.spinning = 0
         rt.sched[0].nmspinning -= 1
-        wake_p(rt, kernel, sim, cpu)
+        wake_p(rt, kernel, sim, cpu, task)
     if not inherit:
         rt.ps[m.p].schedtick += 1
     return task
@@ -47,7 +47,7 @@ def _from_poller(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int) -> int
     s.last_poll = sim.world[0].now
     p = take_idle_p(rt, sim)
     if p < 0:
-        inject_network(rt, kernel, sim, cpu, NONE)
+        inject_network(rt, kernel, sim, cpu, NONE, NONE)
         return NONE
     hold_p(rt, thread, p)
     task = take_network(rt, sim, cpu)
@@ -55,7 +55,7 @@ def _from_poller(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int) -> int
         m.spinning = 1
         s.nmspinning += 1
         return NONE
-    inject_network(rt, kernel, sim, cpu, p)
+    inject_network(rt, kernel, sim, cpu, task, p)
     return task
 
 
@@ -131,7 +131,7 @@ def _local(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int, p: int) -> i
         task = take_network(rt, sim, cpu)
         if task >= 0:
             rt.sched[0].last_poll = sim.world[0].now
-            inject_network(rt, kernel, sim, cpu, p)
+            inject_network(rt, kernel, sim, cpu, task, p)
     return task if task < 0 else _run(rt, kernel, sim, cpu, thread, task, False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tracekit.engine.kernel import NO_THREADS, fail, wake_thread
 from tracekit.engine.queue import arm, runtime_slot
 from tracekit.engine.record import add_memory, charge
-from tracekit.engine.state import HOSTED, NONE, O_HANDOFF, O_RUNTIME, O_SPAWN, Sim
+from tracekit.engine.state import HOSTED, NONE, O_RUNTIME, O_SPAWN, RUNNING, Sim
 from tracekit.jit import njit
 from tracekit.models.runtimes.go.queues import has_local, queue_global, queue_local, take_network
 from tracekit.models.runtimes.go.state import P_BUSY, P_IDLE, SYSMON, State
@@ -15,15 +15,16 @@ from tracekit.models.runtimes.go.state import P_BUSY, P_IDLE, SYSMON, State
 
 @njit
 def running_task(sim: Sim, cpu: int) -> int:
-    """The task that pays for what the runtime does on cpu; -1 when it works for itself."""
+    """The task in whose time the runtime works on cpu, the `payer` below; -1 when it works in its own."""
     thread = sim.cpus[cpu].thread
-    return sim.threads[thread].task if thread >= 0 else NONE
+    task = sim.threads[thread].task if thread >= 0 else NONE
+    return task if task >= 0 and sim.tasks[task].state == RUNNING else NONE
 
 
 @njit
-def _pay(sim: Sim, cpu: int, kind: int, duration_ns: int) -> None:
+def _pay(sim: Sim, cpu: int, payer: int, kind: int, duration_ns: int) -> None:
     if cpu >= 0:
-        charge(sim, cpu, running_task(sim, cpu), kind, duration_ns)
+        charge(sim, cpu, payer, kind, duration_ns)
 
 
 @njit
@@ -66,7 +67,7 @@ def hold_p(rt: State, thread: int, p: int) -> None:
 
 
 @njit
-def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, p: int, spinning: bool) -> None:
+def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int, spinning: bool) -> None:
     """Let some M run P: wake a parked one, or make a new kernel thread (startm, newm)."""
     s = rt.sched[0]
     costs = sim.costs[HOSTED]
@@ -78,11 +79,11 @@ def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, p: int, spinning: bool) 
             fail(sim, NO_THREADS, NONE, s.made_ms)
             return
         s.made_ms += 1
-        _pay(sim, cpu, O_SPAWN, costs.thread_spawn)
+        _pay(sim, cpu, payer, O_SPAWN, costs.thread_spawn)
         add_memory(sim, costs.thread_resident, costs.thread_virtual)
     else:
         s.idle_m = rt.ms[thread].next
-        _pay(sim, cpu, O_RUNTIME, costs.thread_wake)
+        _pay(sim, cpu, payer, O_RUNTIME, costs.thread_wake)
     rt.ms[thread].spinning = 1 if spinning else 0
     rt.ms[thread].searched = 0
     hold_p(rt, thread, p)
@@ -90,7 +91,7 @@ def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, p: int, spinning: bool) 
 
 
 @njit
-def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int) -> None:
+def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int) -> None:
     """Work was added: let one more M look for it, unless one does already (wakep)."""
     s = rt.sched[0]
     if s.nmspinning > 0:
@@ -100,22 +101,22 @@ def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int) -> None:
         s.needspinning = 1
         return
     s.nmspinning += 1
-    start_m(rt, kernel, sim, cpu, p, True)
+    start_m(rt, kernel, sim, cpu, payer, p, True)
 
 
 @njit
-def start_idle(rt: State, kernel: Any, sim: Sim, cpu: int, count: int) -> None:
+def start_idle(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, count: int) -> None:
     """Work went to the global queue: start up to count idle Ps (injectglist)."""
     while count > 0:
         p = take_idle_p(rt, sim)
         if p < 0:
             return
-        start_m(rt, kernel, sim, cpu, p, False)
+        start_m(rt, kernel, sim, cpu, payer, p, False)
         count -= 1
 
 
 @njit
-def inject_network(rt: State, kernel: Any, sim: Sim, cpu: int, p: int) -> None:
+def inject_network(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int) -> None:
     """Queue what the poller found: globally for as many as there are idle Ps, the rest locally (injectglist)."""
     idle = rt.sched[0].npidle
     count = 0
@@ -128,22 +129,21 @@ def inject_network(rt: State, kernel: Any, sim: Sim, cpu: int, p: int) -> None:
         else:
             queue_local(rt, sim, p, task, False)
         count += 1
-    start_idle(rt, kernel, sim, cpu, min(count, idle))
+    start_idle(rt, kernel, sim, cpu, payer, min(count, idle))
 
 
 @njit
-def hand_off(rt: State, kernel: Any, sim: Sim, cpu: int, p: int) -> None:
-    """P's M is stuck in the kernel: somebody else gets the P, or it goes idle (handoffp)."""
+def hand_off(rt: State, kernel: Any, sim: Sim, p: int) -> None:
+    """P's M is stuck in the kernel: sysmon gives the P to another, or to nobody (handoffp)."""
     s = rt.sched[0]
     sim.world[0].handoffs += 1
     rt.ms[rt.ps[p].m].p = NONE
     rt.ps[p].in_syscall = 0
-    _pay(sim, cpu, O_HANDOFF, sim.costs[HOSTED].handoff)
     if has_local(rt, p) or s.queue_size > 0:
-        start_m(rt, kernel, sim, cpu, p, False)
+        start_m(rt, kernel, sim, NONE, NONE, p, False)
     elif s.nmspinning + s.npidle == 0:
         s.nmspinning += 1
-        start_m(rt, kernel, sim, cpu, p, True)
+        start_m(rt, kernel, sim, NONE, NONE, p, True)
     else:
         idle_p(rt, p)
 
