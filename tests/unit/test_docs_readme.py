@@ -45,9 +45,10 @@ def test_the_python_example_uses_what_there_is() -> None:
 
 def test_ci_runs_the_readme_s_test_command() -> None:
     marked = re.search(r"<!-- tests -->\n```bash\n(.*?)\n```", README, re.DOTALL)
-    assert marked and marked[1].endswith("-m pytest")
+    assert marked and marked[1].endswith("&& .venv/bin/python -m pytest")
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert "<!-- tests -->" in script and 'eval "$tests"' in script
+    assert "/<!-- tests -->/" in script and "README.md" in script
+    assert 'eval "${tests% && *}"' in script and 'eval "${tests##* && }"' in script
 
 
 def test_files_that_the_readme_names_are_there() -> None:

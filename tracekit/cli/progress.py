@@ -67,11 +67,17 @@ def _compiling_shown(line: ProgressLine) -> Iterator[None]:
     from numba.core import event
 
     class Notice(event.Listener):
+        depth = 0  # what is compiled has what it calls compiled
+
         def on_start(self, event: object) -> None:
-            line.note("compiling, the first time only")
+            self.depth += 1
+            if self.depth == 1:
+                line.note("compiling, the first time only")
 
         def on_end(self, event: object) -> None:
-            line.note("")
+            self.depth -= 1
+            if self.depth == 0:
+                line.note("")
 
     announcements: Any = event  # numba's functions are not annotated
     notice = Notice()
