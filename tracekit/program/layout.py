@@ -71,6 +71,8 @@ def _part(node: Node, environment: Environment, steps: list[Step]) -> _Part:
         return np.array([len(steps) - 1]), {}
     times = _times(node, environment)
     leaf, variables = _sequence(node.body, environment, steps)
+    if not len(leaf):  # however often it repeats
+        return leaf, {}
     repeated = {name: np.tile(values, times) for name, values in variables.items()}
     if node.variable is not None:
         repeated[node.variable] = np.repeat(np.arange(times), len(leaf))

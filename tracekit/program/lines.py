@@ -13,7 +13,7 @@ class Lines:
 
     def __init__(self, text: str, where: str) -> None:
         self.where = where
-        self._text = _COMMENT_OR_TEXT.sub(_without_comment, text)
+        self._text = _COMMENT_OR_TEXT.sub(_without_keys, text)
         self._newlines = [match.start() for match in re.finditer("\n", text)]
         self._cursor = 0
         self.line: int | None = None
@@ -40,8 +40,9 @@ class Lines:
         return self.line
 
 
-def _without_comment(found: re.Match[str]) -> str:
+def _without_keys(found: re.Match[str]) -> str:
+    """A comment or text without what could be taken for a key; as long as before."""
     text = found[0]
     if text.startswith(("#", '"""', "'''")):
         return re.sub(r"[^\n]", " ", text)
-    return text
+    return text.replace("=", " ")

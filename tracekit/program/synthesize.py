@@ -105,21 +105,29 @@ class _Synthesis:
         return arrays
 
     def _groups(self) -> list[_Group]:
-        groups: list[_Group] = []
-        first = row = 0
-        for spec in sorted(self.workload.tasks.values(), key=lambda spec: spec.start is None):
-            count = self._number(spec.count, f"count of {spec.name}", spec.line, MAX_SEGMENTS - first)
-            environment = {**self.parameters, "n": count}
-            try:
-                row_end = row + count * length(spec.steps, environment)
-            except ValueError as error:
-                fail(f"task {spec.name}: {error}", self.workload.where, spec.line)
-            if row_end > MAX_SEGMENTS:
-                fail(f"{row_end:,} segments with those of task {spec.name}; at most {MAX_SEGMENTS:,} are allowed",
-                     self.workload.where, spec.line, remedy="lower a count or a repeat")  # fmt: skip
-            groups.append(_Group(spec, count, lay_out(spec.steps, environment), first, row))
-            first, row = first + count, row_end
+        specs = sorted(self.workload.tasks.values(), key=lambda spec: spec.start is None)
+        counts, first = [], 0
+        for spec in specs:
+            counts.append(self._number(spec.count, f"count of {spec.name}", spec.line, MAX_SEGMENTS - first))
+            first += counts[-1]
+        groups, first, row = [], 0, 0
+        for spec, count in zip(specs, counts, strict=True):
+            layout, rows = self._layout(spec, count, row)
+            groups.append(_Group(spec, count, layout, first, row))
+            first, row = first + count, row + rows
         return groups
+
+    def _layout(self, spec: TaskSpec, count: int, before: int) -> tuple[Layout, int]:
+        """The layout of one instance, and the segments of all, when `before` segments come before them."""
+        environment = {**self.parameters, "n": count}
+        try:
+            rows = count * length(spec.steps, environment)
+        except ValueError as error:
+            fail(f"task {spec.name}: {error}", self.workload.where, spec.line)
+        if before + rows > MAX_SEGMENTS:
+            fail(f"{before + rows:,} segments with those of task {spec.name}; at most {MAX_SEGMENTS:,} are allowed",
+                 self.workload.where, spec.line, remedy="lower a count or a repeat")  # fmt: skip
+        return lay_out(spec.steps if count else (), environment), rows
 
     def _segments(self) -> pa.Table:
         columns: dict[str, npt.NDArray[Any]] = {name: np.full(self.rows, NULL, t) for name, t in _COLUMNS.items()}

@@ -53,6 +53,7 @@ from tracekit.vocabulary import OBJECT_KINDS
 _TOP = ("name", "claim", "look_for", "seed", "leaves_waiting", "parameters", "objects", "tasks")
 _OF_OBJECT = ("kind", "capacity", "count")
 _OF_TASK = ("start", "count", "steps")
+_EXPECTED = {str: "a text", int: "a whole number from 0", bool: "true or false", dict: "a table"}
 _HAVE_CAPACITY = ("channel", "semaphore")
 
 
@@ -108,27 +109,19 @@ def parse_workload(text: str, *, where: str) -> Workload:
     """Read a workload from TOML text. Raises WorkloadError naming `where` and the line."""
     data, lines = _toml(text, where), Lines(text, where)
     names = Names(lines, {}, {}, frozenset())
-    for key in data:
-        if key not in _TOP:
-            lines.key(key)
-            names.known(key, _TOP, "key")
-    parameters = _parameters(_table(data, "parameters", names), names)
+    _check_top(data, names)
+    parameters = _parameters(data.get("parameters", {}), names)
     names = Names(lines, {}, {}, frozenset(parameters))
-    objects = {name: _object(name, spec, names) for name, spec in _table(data, "objects", names).items()}
-    tasks = _tasks(_table(data, "tasks", names), objects, names)
-    texts = {key: data.get(key, "") for key in ("name", "claim", "look_for")}
-    for key, value in texts.items():
-        if not isinstance(value, str):
-            lines.key(key)
-            names.fail(f"{key} must be a text")
+    objects = {name: _object(name, spec, names) for name, spec in data.get("objects", {}).items()}
+    tasks = _tasks(data.get("tasks", {}), objects, names)
     return Workload(
-        name=texts["name"] or Path(where).name.split(".")[0],
-        claim=texts["claim"],
-        look_for=texts["look_for"],
+        name=data.get("name") or Path(where).name.split(".")[0],
+        claim=data.get("claim", ""),
+        look_for=data.get("look_for", ""),
         where=where,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
-        seed=_seed(data.get("seed", 1), names),
-        leaves_waiting=data.get("leaves_waiting", False) is True,
+        seed=data.get("seed", 1),
+        leaves_waiting=data.get("leaves_waiting", False),
         parameters=parameters,
         objects=objects,
         tasks=tasks,
@@ -149,19 +142,13 @@ def _toml(text: str, where: str) -> dict[str, Any]:
         raise WorkloadError("nested too deeply", where=where) from None
 
 
-def _table(data: Mapping[str, Any], key: str, names: Names) -> dict[str, Any]:
-    value = data.get(key, {})
-    if not isinstance(value, dict):
-        names.lines.key(key)
-        names.fail(f"{key} must be a table")
-    return value
-
-
-def _seed(value: object, names: Names) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        names.lines.key("seed")
-        names.fail(f"seed is {value!r}; a whole number from 0 is expected")
-    return value
+def _check_top(data: Mapping[str, Any], names: Names) -> None:
+    types = {"seed": int, "leaves_waiting": bool, "parameters": dict, "objects": dict, "tasks": dict}
+    for key, value in data.items():
+        names.lines.header(key)
+        wanted = types.get(names.known(key, _TOP, "key"), str)
+        if not isinstance(value, wanted) or (wanted is int and (isinstance(value, bool) or not 0 <= value < 2**63)):
+            names.fail(f"{key} is {value!r}; {_EXPECTED[wanted]} is expected")
 
 
 def parameter_value(source: object) -> int:
@@ -192,15 +179,17 @@ def _object(name: str, spec: object, names: Names) -> ObjectSpec:
     line = names.lines.header("objects", name)
     if not isinstance(spec, dict):
         names.fail(f"object {name} must be a table", remedy='for example { kind = "mutex" }')
-    for key in spec:
-        names.known(key, _OF_OBJECT, "key of an object")
     kind = spec.get("kind")
+    for key in spec:
+        names.lines.key(key)
+        names.known(key, _OF_OBJECT, "key of an object")
+        if key == "kind" and isinstance(kind, str):
+            names.known(kind, OBJECT_KINDS, "kind of object")
+        if key == "capacity" and kind not in _HAVE_CAPACITY:
+            names.fail(f"a {kind} has no capacity", remedy=f"only {' and '.join(_HAVE_CAPACITY)} have one")
     if not isinstance(kind, str):
         names.fail(f"object {name} needs a kind", remedy=f"one of {', '.join(OBJECT_KINDS)}")
-    names.known(kind, OBJECT_KINDS, "kind of object")
     capacity = names.expression(spec.get("capacity", 0), "count") if kind in _HAVE_CAPACITY else None
-    if capacity is None and "capacity" in spec:
-        names.fail(f"a {kind} has no capacity", remedy=f"only {' and '.join(_HAVE_CAPACITY)} have one")
     return ObjectSpec(name, kind, capacity, names.expression(spec.get("count", 1), "count"), line)
 
 

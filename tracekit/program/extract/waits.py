@@ -76,7 +76,10 @@ class Waits:
 
 
 def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
-    """All waits, in order of (task, time)."""
+    """All waits, in order of (task, time).
+
+    A wakeup by the task itself counts as none: an interrupt that found it on the CPU says nothing of its wait.
+    """
     waiting = ((line.state == BLOCKED) | (line.state == UNKNOWN)) & ~line.short_syscall
     # A task found RUNNABLE by a wakeup was about to wait, or waited before it was first seen.
     zero = (line.state == RUNNABLE) & (line.reason == _WAKEUP)
@@ -86,14 +89,21 @@ def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
     task, start, end = line.task[rows], line.start[rows], np.where(zero, line.start[rows], line.end[rows])
     wake = wakeups.latest(task, start - zero, end)
     waker = _at(wakeups.waker, wake)
-    own = waker == task  # an interrupt that found the task itself on the CPU says nothing of what it waited for
-    wake, waker = np.where(own, NULL, wake), np.where(own, NULL, waker)
+    nobody = (waker == task) | ~_has_run(line, waker, _at(wakeups.at, wake))
+    wake, waker = np.where((waker != NULL) & nobody, NULL, wake), np.where(nobody, NULL, waker)
     reason = np.where(line.reason[rows] == NULL, _at(wakeups.reason, wake), line.reason[rows])
     keep = ~zero | (waker != NULL)
     return Waits(
         task=task[keep], start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep], waker=waker[keep],
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
     )  # fmt: skip
+
+
+def _has_run(line: Timeline, task: Ints, time: Ints) -> Flags:
+    """Which tasks had run by then: who had not can have woken no one, whatever the recording says."""
+    known = np.where(task == NULL, 0, task)
+    has_run: Flags = (task != NULL) & (line.moments(known, time).runs > line.first_run[known])
+    return has_run
 
 
 def _at(values: Ints, rows: Ints) -> Ints:

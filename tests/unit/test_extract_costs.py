@@ -1,0 +1,127 @@
+"""What extraction takes out of computing, worked out by hand; what it says about itself; which tasks it chooses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.golden.program_text import text_of, trace
+from tracekit.errors import UsageError
+from tracekit.machine.profile import FormCosts
+from tracekit.program.extract import extract
+from tracekit.tables.build import empty
+from tracekit.tables.bundle import Trace
+from tracekit.tables.meta import PROGRAM_META
+
+COSTS = FormCosts(block_ns=1_000, wake_ns=2_000, switch_ns=500, spawn_ns=5_000, recorder_event_ns=100)
+
+
+def test_each_cost_is_taken_where_it_was_paid() -> None:
+    program = extract(
+        trace("""
+        parent: R 0-20, b 20-50 by child, q 50-51, R 51-60
+        child of parent: n 10-11, q 11-15 spawn, R 15-25, q 25-26 preempted, R 26-90
+        """),
+        costs=COSTS,
+    )
+    # parent, 0-10: switched in 0.6, created the child 5.1; 10-20: went to wait 1.0; 51-60: switched in 0.6
+    # child, 15-50: switched in twice 1.2; 50-90: woke the parent 2.1
+    assert text_of(program) == (
+        "parent (at 0 ns): compute 4.30 µs, spawn child, compute 9.00 µs, wait event0, compute 8.40 µs\n"
+        "child (spawned): compute 32.8 µs, signal event0, compute 37.9 µs"
+    )
+    assert program.meta["removed_ns"] == {"recorder": 600, "switch": 2000, "block": 1000, "wake": 2000, "spawn": 5000}
+
+
+def test_what_a_piece_is_too_short_for_comes_from_its_stretch_and_no_further() -> None:
+    program = extract(
+        trace("""
+        a: b 0-10 by b, R 10-12, b 12-30 by b, R 30-31
+        b: R 0-28, b 28-29 by irq, R 29-40
+        """),
+        costs=COSTS,
+    )
+    # b wakes a at 10 (2.1), and again at 29, where it runs on after its own wait; it waits at 28: 18 - 2.1 - 1.0.
+    # a computes 2.0 between its waits: less than 0.6 + 1.0; the last 1.0 pays 0.6.
+    assert text_of(program) == (
+        "a (at 0 ns): wait event0, compute 400 ns, wait event1, compute 400 ns\n"
+        "b (at 0 ns): compute 9.40 µs, signal event0, compute 14.9 µs, sleep 1.00 µs, compute 400 ns, "
+        "signal event1, compute 7.90 µs"
+    )
+
+
+def test_a_stretch_shorter_than_its_costs_ends_at_zero_and_the_rest_is_left() -> None:
+    program = extract(trace("a: R 0-1, b 1-5 by irq, R 5-6"), costs=COSTS)
+    assert text_of(program) == "a (at 0 ns): sleep 4.00 µs, compute 400 ns"
+    assert sum(program.meta["removed_ns"].values()) == 1000 + 600
+
+
+def test_coverage_is_the_explained_share_of_blocked_time() -> None:
+    story = """
+        a: R 0-1, b 1-11 by b, R 11-12, b 12-32, R 32-33, b 33-43 sleep, R 43-44, b 44-54 by irq, R 54-55, b 55-60
+        b: R 0-60
+        k kernel: b 0-60, R 60-61
+    """
+    program = extract(trace(story))
+    # 10 by b, 10 by a timer that the reason names, 10 by an interrupt; not 20 that nothing explains, nor k's
+    assert program.meta["coverage"] == pytest.approx(30 / 50)
+    counts = {entry["policy"]: entry["count"] for entry in program.meta["policies"]}
+    assert counts["a wait that a task ended"] == 1
+    assert counts["a wait that a timer or an interrupt ended"] == 1
+    assert counts["a wait that the recording ends in"] == 1
+
+
+def test_open_arrivals_keep_the_recorded_time() -> None:
+    recording = trace("a: R 0-1, b 1-11 network by irq, R 12-13, b 13-20 sleep by irq, R 20-21")
+    assert "arrival 11.0 µs" in text_of(extract(recording, arrivals="open"))
+    assert "network 10.0 µs" in text_of(extract(recording, arrivals="closed"))
+    with pytest.raises(UsageError, match="unknown arrivals 'ajar'"):
+        extract(recording, arrivals="ajar")
+
+
+STORY = """
+perf: R 0-10
+work of perf: n 1-2, q 2-3 spawn, R 3-600
+part of work: n 5-6, q 6-7 spawn, R 7-500
+other: R 0-20
+kworker/0:0 kernel: R 20-30
+"""
+
+
+def _converted(recording: Trace, **options: object) -> list[str]:
+    tasks = extract(recording, **options).frame("tasks")  # type: ignore[arg-type]
+    return tasks.filter("converted")["name"].to_list()
+
+
+def test_what_the_recorder_started_is_the_program_when_it_takes_nearly_all_time() -> None:
+    assert _converted(trace(STORY)) == ["work", "part"]
+
+
+def test_else_all_but_kernel_threads_and_the_recorder_are() -> None:
+    assert _converted(trace(STORY.replace("other: R 0-20", "other: R 0-900"))) == ["work", "part", "other"]
+
+
+@pytest.mark.parametrize("process", ["part", 102, "102", ["part"], ["part", "part"]])
+def test_a_process_is_chosen_by_name_or_id(process: object) -> None:
+    assert _converted(trace(STORY), process=process) == ["part"]
+
+
+def test_an_unknown_process_is_named_with_those_there_are() -> None:
+    with pytest.raises(UsageError, match="no process or task is called 'parts'; there are .*part"):
+        extract(trace(STORY), process="parts")
+
+
+def test_a_recording_of_nothing_is_a_program_of_nothing() -> None:
+    recording = Trace({name: empty(name) for name in ("tasks", "intervals", "wakeups", "gaps")})
+    program = extract(recording, costs=COSTS)
+    assert [table.num_rows for table in program.tables.values()] == [0, 0, 0]
+    assert program.meta["coverage"] == 1.0
+    assert set(program.meta) == set(PROGRAM_META)
+
+
+def test_a_task_that_did_nothing_stays_a_name() -> None:
+    recording = trace("a: R 0-10")
+    tasks = recording.tables["tasks"]
+    silent = trace("silent: R 0-10\na: R 0-10").tables["tasks"]
+    two = Trace({**recording.tables, "tasks": silent, "intervals": recording.tables["intervals"]})
+    assert tasks.num_rows == 1
+    assert text_of(extract(two)).splitlines()[1] == "a (at 0 ns, competes): nothing"
