@@ -153,7 +153,8 @@ def _generations(index: Any, complete: bool) -> list[Generation]:
     edges = np.flatnonzero(marks[1:] | marks[:-1] | (numbers[1:] != numbers[:-1])) + 1
     parts = [part for part in np.split(index, edges) if len(part)]
     found = []
-    for part, after in zip(parts, [*parts[1:], None], strict=True):
+    for number, part in enumerate(parts):
         if part[0, KIND] != END_OF_GENERATION:
-            found.append(Generation(int(part[0, GENERATION]), part, complete if after is None else True))
+            last = number == len(parts) - 1
+            found.append(Generation(int(part[0, GENERATION]), part, complete or not last))
     return found

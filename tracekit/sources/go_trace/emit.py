@@ -72,7 +72,7 @@ def add_goroutine(s: State, goid: int, status: int, at: int) -> Any:
     g.seq_generation = s.totals[0].generation
     g.seq = 0
     g.row = g.m = g.parent = g.end = g.assist = g.stw = g.reason = NONE
-    g.naming_stack = g.free_from = 0
+    g.naming_stack = g.free_from = g.doubted = 0
     g.start = at
     put(s.goroutine_slots, goid, index)
     return index

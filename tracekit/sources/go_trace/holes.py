@@ -8,6 +8,8 @@ from typing import Any
 from tracekit.sources.go_trace.batches import CUT, Damage
 from tracekit.sources.go_trace.faults import MEANINGS
 
+MAX_MENDS = 10_000  # in one generation; more than that, and what comes out is no recording any more
+
 
 @dataclass
 class Hole:
@@ -27,12 +29,14 @@ class Mending:
     fault: int = 0
     offset: int = 0
     from_ns: int = 0
+    until_ns: int = 0
     adopted: int = 0
     skipped: int = 0
     cut_batches: int = 0
 
     def note(self, fault: int, totals: Any) -> None:
-        """Remember where it began."""
+        """Remember where it began, and how far it goes."""
+        self.until_ns = int(totals.last)
         if not self.fault:
             self.fault, self.offset, self.from_ns = fault, int(totals.error_at), int(totals.last)
 
@@ -41,8 +45,11 @@ class Mending:
         """How many mends there were."""
         return self.adopted + self.skipped + self.cut_batches
 
-    def hole(self, partial: bool, begins_ns: int, until_ns: int) -> Hole:
-        """The row for gaps. Where batches are missing, so may events since the generation began be."""
+    def hole(self, partial: bool, begins_ns: int, ends_ns: int) -> Hole:
+        """The row for gaps: from the first contradiction to the last, or to the end where events are left out.
+
+        Where batches are missing, so may events be since the generation began.
+        """
         what = [MEANINGS[self.fault] if self.fault else "a part of this generation is missing"]
         for count, meaning in (
             (self.adopted, "events believed against what came before"),
@@ -51,9 +58,9 @@ class Mending:
         ):
             what += [f"{count} {meaning}"] if count else []
         from_ns = begins_ns if partial or not self.fault else self.from_ns
-        return Hole(
-            "truncated" if partial else "corrupt", "; ".join(what), self.offset, from_ns, max(until_ns, from_ns)
-        )
+        mended = not partial and not self.cut_batches and self.steps < MAX_MENDS
+        until_ns = max(self.until_ns if mended else ends_ns, from_ns)
+        return Hole("truncated" if partial else "corrupt", "; ".join(what), self.offset, from_ns, until_ns)
 
 
 def hole_of(damage: Damage, at_ns: int) -> Hole:

@@ -61,6 +61,16 @@ def _lose_p(s: State, p: int) -> None:
 
 
 @part
+def _doubt(record: Any, status: int) -> bool:
+    """Whether the event's sequence number is what is wrong: all else fits, and that was not the guess last time too."""
+    if record.status != status or record.doubted:
+        record.doubted = 0
+        return False
+    record.doubted = 1
+    return True
+
+
+@part
 def _adopt_goroutine(s: State, c: Any, status: int, partial: bool) -> bool:
     """Let the goroutine that the event names have the status and sequence number that the event needs."""
     g = find(s.goroutine_slots, c.a0)
@@ -69,9 +79,14 @@ def _adopt_goroutine(s: State, c: Any, status: int, partial: bool) -> bool:
         if not partial:
             return False
         g = add_goroutine(s, c.a0, status, _now(s))
-    before = s.goroutines[g].seq if s.goroutines[g].seq_generation == t.generation else 0
-    if not partial and not before < c.a1 <= before + _PLAUSIBLE_STEP:
-        return False
+    record = s.goroutines[g]
+    before = record.seq if record.seq_generation == t.generation else 0
+    if not partial:
+        if _doubt(record, status):
+            c.a1 = before + 1
+            return True
+        if not before < c.a1 <= before + _PLAUSIBLE_STEP:
+            return False
     _lose_goroutine(s, g)
     s.goroutines[g].status = status
     s.goroutines[g].end = NONE
@@ -87,8 +102,12 @@ def _adopt_p(s: State, c: Any, status: int, partial: bool) -> bool:
         return False
     p = s.ps[c.a0]
     before = p.seq if p.seq_generation == s.totals[0].generation else 0
-    if not partial and (p.status == P_ABSENT or not before < c.a1 <= before + _PLAUSIBLE_STEP):
-        return False
+    if not partial:
+        if _doubt(p, status):
+            c.a1 = before + 1
+            return True
+        if p.status == P_ABSENT or not before < c.a1 <= before + _PLAUSIBLE_STEP:
+            return False
     _lose_p(s, c.a0)
     p.status = status
     set_p_seq(s, c.a0, c.a1 - 1)

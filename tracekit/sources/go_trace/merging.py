@@ -8,7 +8,7 @@ import numpy as np
 
 from tracekit.sources.go_trace.dictionary import Dictionary
 from tracekit.sources.go_trace.faults import BAD_EVENT, BAD_NUMBER, BAD_TIME, DONE
-from tracekit.sources.go_trace.holes import Mending
+from tracekit.sources.go_trace.holes import MAX_MENDS, Mending
 from tracekit.sources.go_trace.mending import adopt, skip
 from tracekit.sources.go_trace.order import MORE, install, run
 from tracekit.sources.go_trace.spec import ARGUMENTS
@@ -16,7 +16,6 @@ from tracekit.sources.go_trace.state import State, grow, new_cursors
 
 _ARGUMENTS = np.frombuffer(ARGUMENTS, np.uint8)
 _UNDECODED = (BAD_EVENT, BAD_NUMBER, BAD_TIME)
-MAX_MENDS = 10_000  # in one generation; more than that, and what comes out is no recording any more
 
 
 class Streams(NamedTuple):

@@ -164,14 +164,17 @@ def _try(
 def _step(
     s: State, data: Any, batches: Any, arguments: Any, ns_per_unit: float, cursors: Any, heap: Any, d: Dictionary
 ) -> int:
-    """Take the earliest event that may come next. STUCK if there is none."""
-    size = s.totals[0].heap
+    """Take the earliest event that may come next. STUCK if there is none within `patience` ns of the earliest."""
+    size, latest = s.totals[0].heap, 0
     for at in range(size):
         outcome = _try(s, data, batches, arguments, ns_per_unit, cursors, heap, d, at)
         if outcome != WAIT:
             return outcome
         if at == 0:
             sort(heap, size, cursors)
+            latest = cursors[heap[0]].time + s.totals[0].patience
+        if at + 1 < size and cursors[heap[at + 1]].time > latest:
+            break
     s.totals[0].error_at, s.totals[0].error_slot = cursors[heap[0]].at, 0
     return STUCK
 

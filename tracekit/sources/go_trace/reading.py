@@ -36,6 +36,9 @@ _BYTES_PER_INTERVAL = 4  # dense traces have one interval in 5 to 10 bytes
 # A generation's last batches are its tables, written when all its events are; an event may be this much later.
 _SLACK_NS = NS_PER_S
 _MAX_NS = 1 << 62
+# How far other threads may be ahead of one that waits, in a damaged generation. Threads read the clock and take
+# their turn in one short stretch of code, so an event that is there comes sooner, unless the kernel intervened.
+_IMPATIENT_NS = 20_000
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Reading:
     names: NameTable = field(default_factory=NameTable)
     clock: Clock | None = None
     holes: list[Hole] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)  # generations whose events contradicted each other
 
     @property
     def last_ns(self) -> int:
@@ -55,18 +59,31 @@ class Reading:
 
 
 def read_file(path: Path, *, progress: Progress = no_progress, record: bool = False) -> Reading:
-    """Read a trace. Raises SourceError if it is none, of an unsupported version, or holds no readable event."""
+    """Read a trace. Raises SourceError if it is none, of an unsupported version, or holds no readable event.
+
+    A generation that turns out damaged is read again with less patience: while one thread waits in vain for an event
+    that is missing, the others run ahead, and all times with them.
+    """
     data = np.fromfile(path, np.uint8)
     version = read_version(data[:HEADER_BYTES].tobytes(), str(path))
     outline = read_outline(data, HEADER_BYTES, version)
-    reading = Reading(version, new_state(len(data) // _BYTES_PER_INTERVAL, record=record))
-    for generation in outline.generations:
-        _read_generation(reading, data, generation, outline)
-        progress(int(generation.batches[-1, LIMIT]), len(data))
+    reading = _read_all(data, version, outline, frozenset(), progress, record)
+    if reading.damaged:
+        reading = _read_all(data, version, outline, frozenset(reading.damaged), progress, record)
     reading.holes += [hole_of(damage, reading.last_ns) for damage in outline.damage]
     if reading.state.totals[0].events == 0:
         raise _nothing_read(path, reading)
     close_all(reading.state)
+    return reading
+
+
+def _read_all(
+    data: Any, version: int, outline: Outline, damaged: frozenset[int], progress: Progress, record: bool
+) -> Reading:
+    reading = Reading(version, new_state(len(data) // _BYTES_PER_INTERVAL, record=record))
+    for generation in outline.generations:
+        _read_generation(reading, data, generation, outline, damaged)
+        progress(int(generation.batches[-1, LIMIT]), len(data))
     return reading
 
 
@@ -78,7 +95,9 @@ def _nothing_read(path: Path, reading: Reading) -> SourceError:
     return SourceError(f"no event can be read: {hole.what}", where=f"{path}, byte {hole.offset}", remedy=remedy)
 
 
-def _read_generation(reading: Reading, data: Any, generation: Generation, outline: Outline) -> None:
+def _read_generation(
+    reading: Reading, data: Any, generation: Generation, outline: Outline, damaged: frozenset[int]
+) -> None:
     batches = generation.batches
     kinds = batches[:, KIND]
     partial = not generation.whole or _damaged(batches, outline)
@@ -95,12 +114,15 @@ def _read_generation(reading: Reading, data: Any, generation: Generation, outlin
     totals = reading.state.totals[0]
     totals.generation = generation.number
     totals.latest = _MAX_NS if partial else ends + _SLACK_NS
+    totals.patience = _IMPATIENT_NS if partial or generation.number in damaged else _MAX_NS
     totals.last = max(begins, last + 1)  # Go's reader puts a sync event here, which counts where times must increase
     samples = read_sample_times(data, batches[kinds == CPU_SAMPLES], clock.ns_per_unit)
     streams = Streams(data, *_by_thread(batches[kinds == EVENT_BATCH]), clock.ns_per_unit, samples, dictionary)
     reading.state, mending = merge(reading.state, streams, partial)
     reading.names.resolve(reading.state, data, names)
     reading.state.totals.initial = 0
+    if mending.fault:
+        reading.damaged += [generation.number]
     if mending.fault or partial:
         mending.offset = mending.offset or start
         reading.holes.append(mending.hole(partial, begins, max(ends, reading.last_ns)))

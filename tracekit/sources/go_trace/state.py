@@ -44,16 +44,17 @@ def _integers(names: str) -> np.dtype[Any]:
 # `row` is the open interval, `assist` and `stw` the open ranges; `naming_stack` is a stack id of the current
 # generation until it is resolved; `end` is NONE while the goroutine lives.
 _GOROUTINE = _integers(
-    "goid status seq_generation seq row reason m naming_stack parent start end free_from assist stw"
+    "goid status seq_generation seq row reason m naming_stack parent start end free_from assist stw doubted"
 )  # fmt: skip
+# `doubted`: the last mend took the record's own sequence number for right and the event's for damaged.
 # `free_from` is when its last RUNNING interval ended (a goroutine's: its last interval).
-_P = _integers("status seq_generation seq m free_from sweep")
+_P = _integers("status seq_generation seq m free_from sweep doubted")
 # `id` as in the file, `label` what the tables show, `seen` whether one of its events was looked at.
 _M = _integers("id label goroutine p seen")
 _CURSOR = _integers("m batch last_batch offset limit clock at type time a0 a1 a2 a3")
 _TOTALS = _integers(
     "rows early wakeups moves marks goroutines ms events first last epoch generation initial "
-    "gc_seq gc_state gc_mark heap sample mended latest error_at error_slot record"
+    "gc_seq gc_state gc_mark heap sample mended latest patience error_at error_slot record"
 )
 
 
@@ -134,7 +135,7 @@ def grow(state: State, threads: int = 0) -> State:
 def close_all(state: State) -> None:
     """End every open interval and range one nanosecond after the last event."""
     totals = state.totals[0]
-    after = totals.last + 1 - totals.first
+    after = totals.last + 1 - totals.first if totals.first != NONE else 0
     goroutines = state.goroutines[: totals.goroutines]
     still_open = goroutines.row[goroutines.row != NONE]
     state.intervals.end[still_open] = after
@@ -151,7 +152,7 @@ def forget(state: State) -> None:
     known = state.goroutines[: totals.goroutines]
     known.m = known.assist = known.stw = NONE
     known.status = ABSENT
-    state.ps.free_from = max(totals.last + 1 - totals.first, 0)
+    state.ps.free_from = totals.last + 1 - totals.first if totals.first != NONE else 0
     state.ps.m = state.ps.sweep = NONE
     state.ps.status = P_ABSENT
     state.ms.goroutine = state.ms.p = NONE

@@ -61,7 +61,8 @@ def _rows(state: State) -> Intervals:
     for column in columns:
         column[EARLY_ROWS - early : EARLY_ROWS] = column[:early][order]
     rows = Intervals(*(column[EARLY_ROWS - early : state.totals[0].rows] for column in columns))
-    if np.any(rows.start[1:] < rows.start[:-1]):  # after a hole
+    later, tied = rows.start[1:] > rows.start[:-1], rows.start[1:] == rows.start[:-1]
+    if not np.all(later | (tied & (rows.task[1:] > rows.task[:-1]))):  # after a hole
         order = np.lexsort((rows.task, rows.start))
         rows = Intervals(*(column[order] for column in rows))
     return rows
