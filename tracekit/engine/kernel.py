@@ -101,7 +101,8 @@ def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
     c = sim.cpus[cpu]
     c.idle = WAKING
     sim.world[0].idle_cpus -= 1
-    write_overhead(sim, sim.threads[thread].task, cpu, O_IDLE, delay_ns)
+    if delay_ns > 0:
+        write_overhead(sim, sim.threads[thread].task, cpu, O_IDLE, delay_ns)
     arm(sim, cpu_slot(sim, cpu), sim.world[0].now + delay_ns)
 
 

@@ -20,7 +20,7 @@ from tracekit.engine.hooks import (
     requeue,
     returning,
 )  # fmt: skip
-from tracekit.engine.kernel import BAD_TASK, fail, leave, on_tick, reschedule, run_for, switch
+from tracekit.engine.kernel import BAD_TASK, fail, leave, on_tick, reschedule, run_for, switch, wake_thread
 from tracekit.engine.queue import arm, pop, task_slot
 from tracekit.engine.record import MARGIN, charge, set_state
 from tracekit.engine.state import (
@@ -213,7 +213,11 @@ def dispatch(runtime: Any, kernel: Any, sim: Sim, slot: int) -> None:
     if slot < cpus:
         proceed(runtime, kernel, sim, slot)
     elif slot >= 2 * cpus + RUNTIME_SLOTS:
-        on_timer(runtime, kernel, sim, slot - 2 * cpus - RUNTIME_SLOTS)
+        timer = slot - 2 * cpus - RUNTIME_SLOTS
+        if timer < sim.tasks.size:
+            on_timer(runtime, kernel, sim, timer)
+        else:
+            wake_thread(kernel, sim, timer - sim.tasks.size, NONE, False)
     elif slot < 2 * cpus:
         on_tick(kernel, sim, slot - cpus)
     else:

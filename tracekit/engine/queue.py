@@ -1,7 +1,8 @@
 """The event queue: an indexed binary heap. Every event has a slot, and a slot is armed at most once, so no
 stale event is ever popped. Order is (time, priority, sequence).
 
-Slots: one per CPU (its activity is over), one tick per CPU, RUNTIME_SLOTS for the runtime, one timer per task.
+Slots: one per CPU (its activity is over), one tick per CPU, RUNTIME_SLOTS for the runtime, one timer per
+task, one per kernel thread.
 """
 
 from __future__ import annotations
@@ -42,6 +43,12 @@ def runtime_slot(sim: Sim, slot: int) -> int:
 def task_slot(sim: Sim, task: int) -> int:
     """The slot of a task's timer."""
     return 2 * sim.cpus.size + RUNTIME_SLOTS + task
+
+
+@njit
+def thread_slot(sim: Sim, thread: int) -> int:
+    """The slot of a kernel thread's own timer, for a runtime that lets its threads sleep."""
+    return 2 * sim.cpus.size + RUNTIME_SLOTS + sim.tasks.size + thread
 
 
 @njit

@@ -153,7 +153,7 @@ def new_sim(
     world.random[:] = seed & 0x7FFFFFFF
     world.live[:] = len(task_rows)
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
-    slots = 2 * cpus + st.RUNTIME_SLOTS + len(task_rows)
+    slots = 2 * cpus + st.RUNTIME_SLOTS + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(
         world, task_rows, thread_rows, cpu_rows, segs, objects(program), cost_rows,

@@ -5,8 +5,8 @@ Rules, with their place in Go 1.27's src/runtime:
   runqputslow in proc.go). Readied and newly created goroutines go to runnext of the P that readied them.
 * A goroutine that inherits the time slice through runnext does not advance schedtick (execute).
 * findRunnable's order: expired timers, the global queue at every 61st schedtick, the local queue, a batch from
-  the global queue, the network poller, stealing (half of another ring, oldest first; 4 passes, runnext of a
-  running P only in the last), then the P goes idle and the M parks, as the poller if nobody else is.
+  the global queue, the network poller, stealing (half of another ring, oldest first; 4 passes, runnext only
+  in the last, and of a running P only if it is still there after a sleep: runqgrab), then the P goes idle and the M parks, as the poller if nobody else is.
 * At most one wake of a spinning M at a time (wakep); an M that found work while spinning wakes the next
   (resetspinning).
 * In a system call the P stays with its M; sysmon takes it when there is other work, or after 10 ms
@@ -52,12 +52,15 @@ def _state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     ms = records(sizes.threads, M)
     ms.p[:] = NONE
     ms.next[:] = NONE
+    ms.coveted[:] = NONE
     sched = records(1, SCHED)
     for field in ("queue", "queue_tail", "idle_m", "poller", "net", "net_tail"):
         sched[field][:] = NONE
     sched.npidle[:] = processors
     sched.first_m[:] = sizes.threads - sizes.own_threads
-    chosen = (parameters[n] for n in ("preempt_ns", "sysmon_min_ns", "sysmon_max_ns", "poll_resolution_ns", "steal"))
+    chosen = (
+        parameters[n] for n in ("preempt_ns", "sysmon_min_ns", "sysmon_max_ns", "poll_resolution_ns", "steal", "nap_ns")
+    )
     rings = np.full(processors * RING, NONE, np.int32)
     return State(ps, ms, sched, rings, np.full(sizes.tasks, NONE, np.int32), *chosen)
 
@@ -76,6 +79,7 @@ RUNTIME = Runtime(
         Parameter("sysmon_max_ns", 10_000_000, "ns", "sysmon's longest period", 1000),
         Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
         Parameter("max_threads", 10_000, "count", "sched.maxmcount", 2, 1_000_000),
+        Parameter("nap_ns", 53_000, "ns", "a thief's sleep before it takes runnext: 3 us and 50 us of timer slack"),
         Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),
     ),
 )

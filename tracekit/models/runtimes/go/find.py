@@ -6,6 +6,7 @@ from typing import Any
 
 from tracekit.engine import hooks
 from tracekit.engine.hooks import AGAIN, PARK, implements
+from tracekit.engine.queue import arm, thread_slot
 from tracekit.engine.record import charge
 from tracekit.engine.state import HOSTED, NONE, O_STEAL, Sim
 from tracekit.jit import njit
@@ -22,6 +23,7 @@ from tracekit.models.runtimes.go.threads import hold_p, idle_p, inject_network, 
 
 GLOBAL_EVERY = 61  # findRunnable: so that the global queue is not starved by the local ones
 STEAL_PASSES = 4
+NAP = -3  # a thief has to sleep before it may take what it saw
 
 
 @njit
@@ -29,6 +31,7 @@ def _run(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int, task: int, inh
     """Found: stop spinning (resetspinning) and start a new time slice unless it is inherited (execute)."""
     m = rt.ms[thread]
     m.searched = 0
+    m.coveted = NONE
     if m.spinning:
         m.spinning = 0
         rt.sched[0].nmspinning -= 1
@@ -91,9 +94,11 @@ def _grab(rt: State, sim: Sim, victim: int, p: int) -> int:
 
 
 @njit
-def _steal(rt: State, sim: Sim, p: int) -> int:
-    """Four passes over all Ps in a random order. runnext is taken only from a P whose M sits in a system call:
-    a running P's is protected by a sleep that outlasts most hand-overs (runqgrab)."""
+def _steal(rt: State, sim: Sim, thread: int, p: int) -> int:
+    """Four passes over all Ps in a random order. In the last, runnext goes too: at once when the P's M sits in a
+    system call, else after a nap that outlasts most hand-overs (runqgrab). NAP when one is due."""
+    nap = NONE
+    m = rt.ms[thread]
     count = rt.ps.size
     for attempt in range(STEAL_PASSES):
         victim = _next_random(sim, count)
@@ -103,14 +108,18 @@ def _steal(rt: State, sim: Sim, p: int) -> int:
         for _ in range(count):
             if victim != p and rt.ps[victim].status == P_BUSY:
                 task = _grab(rt, sim, victim, p)
-                if task < 0 and attempt == STEAL_PASSES - 1 and rt.ps[victim].in_syscall:
-                    task = rt.ps[victim].runnext
-                    rt.ps[victim].runnext = NONE
+                if task < 0 and attempt == STEAL_PASSES - 1 and rt.ps[victim].runnext >= 0:
+                    if rt.ps[victim].in_syscall or rt.ps[victim].runnext == m.coveted:
+                        task = rt.ps[victim].runnext
+                        rt.ps[victim].runnext = NONE
+                    elif m.coveted == NONE:
+                        nap = rt.ps[victim].runnext
                 if task >= 0:
                     sim.world[0].steals += 1
                     return task
             victim = (victim + stride) % count
-    return NONE
+    m.coveted = nap
+    return NAP if nap >= 0 else NONE
 
 
 @njit
@@ -153,7 +162,11 @@ def _search(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int, p: int) -> 
         charge(sim, cpu, NONE, O_STEAL, STEAL_PASSES * others * sim.costs[HOSTED].steal)
         return AGAIN
     m.searched = 0
-    task = _steal(rt, sim, p) if rt.steal else NONE
+    task = _steal(rt, sim, thread, p) if rt.steal else NONE
+    if task == NAP:
+        arm(sim, thread_slot(sim, thread), sim.world[0].now + rt.nap_ns)
+        return NAP
+    m.coveted = NONE
     if task < 0:
         for other in range(rt.ps.size):
             run_timers(rt, sim, other, p, cpu)
@@ -194,6 +207,8 @@ def _next_task(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int) -> int:
         return _run(rt, kernel, sim, cpu, thread, task, False)
     if task == AGAIN:
         return AGAIN
+    if task == NAP:  # it sleeps in the kernel, with its P
+        return PARK
     if m.spinning == 0 and s.needspinning == 1 and rt.ps.size > 1:
         s.needspinning = 0
         m.spinning = 1

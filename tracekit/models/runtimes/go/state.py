@@ -22,6 +22,7 @@ P = np.dtype([
 
 M = np.dtype([
     ("p", "i4"), ("next", "i4"), ("spinning", "i1"), ("searched", "i1"), ("polling", "i1"),
+    ("coveted", "i4"),
 ], align=True)  # fmt: skip
 
 SCHED = np.dtype([
@@ -46,3 +47,4 @@ class State(Handle):
     sysmon_max_ns: int
     poll_resolution_ns: int
     steal: int
+    nap_ns: int
