@@ -106,7 +106,7 @@ def test_a_process_is_chosen_by_name_or_id(process: object) -> None:
 
 
 def test_an_unknown_process_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no process or task is called 'parts'; there are .*part"):
+    with pytest.raises(UsageError, match=r"no process or task is called 'parts'; there are .*part"):
         extract(trace(STORY), process="parts")
 
 

@@ -27,7 +27,8 @@ def program(*tasks: tuple[int | None, list[tuple[Any, ...]]], objects: list[str]
     return Program({
         "tasks": table("program_tasks", {
             "task_id": list(range(len(tasks))), "name": [f"t{i}" for i in range(len(tasks))],
-            "start_ns": [start for start, _ in tasks], "converted": [True] * len(tasks), "kind": ["thread"] * len(tasks),
+            "start_ns": [start for start, _ in tasks], "converted": [True] * len(tasks),
+            "kind": ["thread"] * len(tasks),
         }),
         "segments": table("segments", {name: [row[at] for row in rows] for at, name in enumerate(names)}),
         "objects": table("objects", {"object_id": list(range(len(kinds))), "kind": kinds}),

@@ -143,11 +143,12 @@ def _toml(text: str, where: str) -> dict[str, Any]:
 
 
 def _check_top(data: Mapping[str, Any], names: Names) -> None:
-    types = {"seed": int, "leaves_waiting": bool, "parameters": dict, "objects": dict, "tasks": dict}
+    types: dict[str, type] = {"seed": int, "leaves_waiting": bool, "parameters": dict, "objects": dict, "tasks": dict}
     for key, value in data.items():
         names.lines.header(key)
         wanted = types.get(names.known(key, _TOP, "key"), str)
-        if not isinstance(value, wanted) or (wanted is int and (isinstance(value, bool) or not 0 <= value < 2**63)):
+        fits = isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool))
+        if not fits or (wanted is int and not 0 <= value < 2**63):
             names.fail(f"{key} is {value!r}; {_EXPECTED[wanted]} is expected")
 
 

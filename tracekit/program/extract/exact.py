@@ -8,6 +8,7 @@ import pyarrow as pa
 from tracekit import __version__
 from tracekit.program.arrays import NULL, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
+from tracekit.program.extract.grouped import by_group, count_until
 from tracekit.program.extract.overheads import Pieces
 from tracekit.program.extract.timeline import Timeline
 from tracekit.program.objects import object_groups, objects_of
@@ -64,16 +65,15 @@ class _Charged:
         last_run = np.append(line.run_end, 0)[line.first_run[task + 1] - 1]
         rows = np.flatnonzero((task != NULL) & ~off_task & (at < last_run))
         rows = rows[np.argsort(at[rows], kind="stable")]
+        by_task, self._bounds = by_group(task[rows], len(line.first_run) - 1)
+        rows = rows[by_task]
         self._at = at[rows]
-        by_task = np.argsort(task[rows], kind="stable")
-        self._keys = task[rows][by_task] * (len(rows) + 1) + by_task
-        self._sums = np.concatenate(([0], np.cumsum(ints(overheads, "duration_ns")[rows][by_task])))
-        self.at_starts = self._sums[np.searchsorted(self._keys, np.arange(len(line.first_run)) * (len(rows) + 1))]
+        self._sums = np.concatenate(([0], np.cumsum(ints(overheads, "duration_ns")[rows])))
+        self.at_starts = self._sums[self._bounds]
 
     def until(self, task: Ints, time: Ints) -> Ints:
         """What was charged before `time`, counted through all earlier tasks."""
-        place = np.searchsorted(self._at, time, side="left")
-        result: Ints = self._sums[np.searchsorted(self._keys, task * (len(self._at) + 1) + place)]
+        result: Ints = self._sums[count_until(self._bounds, self._at, task, time - 1)]
         return result
 
 

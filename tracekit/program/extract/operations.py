@@ -48,16 +48,16 @@ def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, l
     a signal stands where its task had got to when it was recorded, or earlier, never behind a wait that ended
     later; so the recorded order itself is a way through the program.
     """
-    by_task = waits.waker != NULL
     parts = [
-        _waits(line, waits, open_arrivals),
-        _signals(line, wakeups, waits, by_task),
+        _waits(waits, open_arrivals),
+        _signals(line, wakeups, waits),
         _spawned(line, spawns),
     ]
     joined = Operations(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Operations)))
-    # First whatever the task did up to its latest run, at one place first what it did before it waited.
-    order = np.lexsort((joined.offset * 2 + joined.blocks, joined.runs + joined.task))
-    return _with_joins(joined.take(order), line, lives)
+    # By task, by run, by place in it, and at one place first what the task did before it waited. All but the last
+    # never decrease from one task or run to the next, so that their sum keeps that order.
+    order = np.argsort((joined.task + joined.runs + joined.offset) * 2 + joined.blocks, kind="stable")
+    return _with_joins(joined.take(order), line, lives, len(wakeups.at))
 
 
 @dataclass(frozen=True)
@@ -82,34 +82,27 @@ def _part(at: Moments, kind: Ints, **columns: Ints) -> Operations:
     return Operations(at.task, kind, at.runs, at.offset, **{**blank, **columns})
 
 
-def _waits(line: Timeline, waits: Waits, open_arrivals: bool) -> Operations:
+def _waits(waits: Waits, open_arrivals: bool) -> Operations:
     kinds = waits.kinds(open_arrivals)
     lasted = np.where(kinds == _ARRIVAL, waits.end, waits.end - waits.start)
     duration = np.where(kinds == _WAIT, NULL, lasted)
-    return _part(line.moments(waits.task, waits.start), kinds, duration=duration,
-                 wake=np.where(kinds == _WAIT, waits.wake, NULL))  # fmt: skip
+    return _part(waits.at, kinds, duration=duration, wake=np.where(kinds == _WAIT, waits.wake, NULL))
 
 
-def _signals(line: Timeline, wakeups: Wakeups, waits: Waits, by_task: Flags) -> Operations:
-    wake, waker = waits.wake[by_task], waits.waker[by_task]
-    at = wakeups.at[wake]
-    found = line.moments(waker, at)
-    runs = found.runs - _not_yet_awake(line, waits, found, wake, at)
-    moments = Moments(waker, runs, line.offsets(waker, runs, at))
-    return _part(moments, np.full(len(wake), _SIGNAL), wake=wake)
+def _signals(line: Timeline, wakeups: Wakeups, waits: Waits) -> Operations:
+    wake = np.sort(waits.wake[waits.waker != NULL])
+    task, at = wakeups.waker[wake], wakeups.at[wake]
+    runs = wakeups.by.runs[wake] - _not_yet_awake(line, wakeups, waits, wake)
+    return _part(Moments(task, runs, line.offsets(task, runs, at)), np.full(len(wake), _SIGNAL), wake=wake)
 
 
-def _not_yet_awake(line: Timeline, waits: Waits, found: Moments, wake: Ints, at: Ints) -> Flags:
+def _not_yet_awake(line: Timeline, wakeups: Wakeups, waits: Waits, wake: Ints) -> Flags:
     """Wakeups in the very nanosecond in which their maker began to run, after a wakeup that is recorded later."""
-    if not len(line.runs):
-        return np.zeros(len(wake), np.bool_)
     woken_by = np.full(len(line.runs) + 1, NULL)
-    following = line.moments(waits.task, waits.start).runs
-    ran = following < line.first_run[waits.task + 1]
-    woken_by[following[ran]] = waits.wake[ran]
-    run = np.maximum(found.runs - 1, 0)
-    has_run = found.runs > line.first_run[found.task]
-    early: Flags = has_run & (line.run_start[run] == at) & (woken_by[run] > wake)
+    ran = waits.at.runs < line.first_run[waits.task + 1]
+    woken_by[waits.at.runs[ran]] = waits.wake[ran]
+    run = wakeups.by.runs[wake] - 1
+    early: Flags = (line.run_start[run] == wakeups.at[wake]) & (woken_by[run] > wake)
     return early
 
 
@@ -118,15 +111,15 @@ def _spawned(line: Timeline, spawns: Spawns) -> Operations:
     return _part(at, np.full(len(spawns.child), _SPAWN), target=spawns.child)
 
 
-def _with_joins(ops: Operations, line: Timeline, lives: Lives) -> Operations:
+def _with_joins(ops: Operations, line: Timeline, lives: Lives, wakeups: int) -> Operations:
     """Turn waits of parents for their children's last wakeup into joins."""
     last = np.append(ops.task[1:] != ops.task[:-1], True)[: len(ops.task)]
     left = line.before[line.first_run[ops.task + 1]] - ops.offset
     ending = last & (ops.kind == _SIGNAL) & lives.ended[ops.task] & (left < JOIN_WITHIN_NS)
     signals = np.flatnonzero(ending)
-    waits = np.flatnonzero(ops.kind == _WAIT)
-    waits = waits[np.argsort(ops.wake[waits])]
-    waits = waits[np.searchsorted(ops.wake[waits], ops.wake[signals])]
+    wait_of = np.full(wakeups, NULL)
+    wait_of[ops.wake[ops.kind == _WAIT]] = np.flatnonzero(ops.kind == _WAIT)
+    waits = wait_of[ops.wake[signals]]
     own = lives.parent[ops.task[signals]] == ops.task[waits]
     signals, waits = signals[own], waits[own]
     kind, target, wake = ops.kind.copy(), ops.target.copy(), ops.wake.copy()

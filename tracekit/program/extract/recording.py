@@ -34,7 +34,7 @@ def from_recording(
     tasks = bundle.tables["tasks"]
     line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE)
     converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
-    wakeups = Wakeups(bundle.tables["wakeups"])
+    wakeups = Wakeups(bundle.tables["wakeups"], line)
     waits = find_waits(line, wakeups)
     spawns = _spawns(line, tasks)
     lives = Lives(ints(tasks, "parent_id"), ints(tasks, "end_ns") != NULL)
@@ -44,7 +44,7 @@ def from_recording(
     removed: dict[str, int] = {}
     if costs is not None:
         compute, removed = take_out(line, ops, pieces, compute, costs)
-    events = _event_ids(ops)
+    events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}
     tables = {
@@ -70,12 +70,12 @@ def _spawns(line: Timeline, tasks: pa.Table) -> Spawns:
     return Spawns(child[keep], parent[keep], at[keep])
 
 
-def _event_ids(ops: Operations) -> Ints:
+def _event_ids(ops: Operations, wakeups: int) -> Ints:
     """A fresh event for each wait and its signal, numbered in the order of the wakeups."""
-    result = np.full(len(ops.wake), NULL)
-    tied = ops.wake != NULL
-    result[tied] = np.unique(ops.wake[tied], return_inverse=True)[1]
-    return result
+    used = np.zeros(wakeups + 1, np.bool_)
+    used[ops.wake] = True
+    used[NULL] = False
+    return np.where(ops.wake == NULL, NULL, (np.cumsum(used) - 1)[ops.wake])
 
 
 def _events(count: int) -> pa.Table:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tracekit.program.arrays import NULL, Flags, Ints, codes, ints, starts_of
+from tracekit.program.extract.grouped import by_group, count_until
 from tracekit.vocabulary import REASONS, STATES
 
 RUNNING, RUNNABLE, BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
@@ -31,27 +33,26 @@ class Moments:
 
 
 class Timeline:
-    """Rows of intervals by (task, time). `runs` are the rows on a CPU; run k begins at `before[k]` on-CPU ns."""
+    """Rows of intervals by (task, time). `runs` are the rows on a CPU; run k begins at `before[k]` on-CPU ns.
+
+    Task t has the rows from `first_row[t]` and the runs from `first_run[t]` on, both up to those of task t + 1.
+    """
 
     def __init__(self, intervals: pa.Table, goroutines: Flags) -> None:
         """`goroutines` says of each task whether it is one."""
         task, start = ints(intervals, "task_id"), ints(intervals, "start_ns")
-        by_time = np.arange(len(task))
         if (start[1:] < start[:-1]).any():
-            by_time = np.argsort(start, kind="stable")
-        order = by_time[np.argsort(task[by_time], kind="stable")]
-        self._starts = start[by_time]
-        self._rank = np.empty(len(task), np.int64)
-        self._rank[by_time] = np.arange(len(task))
-        self._rank = self._rank[order]
+            intervals = intervals.take(pa.array(np.argsort(start, kind="stable")))
+            task, start = ints(intervals, "task_id"), ints(intervals, "start_ns")
+        order, self.first_row = by_group(task, len(goroutines))
         self.task, self.start, self.end = task[order], start[order], ints(intervals, "end_ns")[order]
-        self._cpu = ints(intervals, "cpu")[order]
         self.state = codes(intervals, "state", STATES)[order]
         self.reason = codes(intervals, "reason", REASONS)[order]
+        self._cpu = ints(intervals, "cpu")[order]
         self.first = starts_of(self.task)
         self.last = np.append(self.first[1:], True)[: len(task)]
         self.short_syscall = self._short_syscalls(goroutines)
-        self._find_runs(len(goroutines))
+        self._find_runs()
 
     def _short_syscalls(self, goroutines: Flags) -> Flags:
         goes_on = np.zeros(len(self.task), np.bool_)
@@ -60,22 +61,25 @@ class Timeline:
         short: Flags = in_call & goes_on & (self.end - self.start < SHORT_SYSCALL_NS)
         return short
 
-    def _find_runs(self, tasks: int) -> None:
+    def _find_runs(self) -> None:
         on_cpu = (self.state == RUNNING) | self.short_syscall
         self.runs = np.flatnonzero(on_cpu)
         self.run_start, self.run_end = self.start[self.runs], self.end[self.runs]
         self.before = np.concatenate(([0], np.cumsum(self.run_end - self.run_start)))
-        # A key of (task, place in time order) never overflows, as one of (task, time) could.
-        self._run_keys = self.task[self.runs] * (len(self.task) + 1) + self._rank[self.runs]
-        self.first_run = np.searchsorted(self._run_keys, np.arange(tasks + 1) * (len(self.task) + 1))
+        self._runs_before = np.concatenate(([0], np.cumsum(on_cpu)))
+        self.first_run = self._runs_before[self.first_row]
         after_run = np.zeros(len(self.task), np.bool_)
         after_run[1:] = ~self.first[1:] & on_cpu[:-1] & (self.start[1:] == self.end[:-1])
         self.switched_in = ~after_run[self.runs]
 
+    def at_rows(self, rows: npt.NDArray[np.intp]) -> Moments:
+        """Where tasks were when these rows of theirs, which are no runs, began."""
+        runs = self._runs_before[rows]
+        return Moments(self.task[rows], runs, self.before[runs])
+
     def moments(self, task: Ints, time: Ints) -> Moments:
         """Where each task was at each time: in its latest run that had begun, at that run's end if it was over."""
-        place = np.searchsorted(self._starts, time, side="right")
-        runs = np.searchsorted(self._run_keys, task * (len(self.task) + 1) + place)
+        runs = count_until(self.first_run, self.run_start, task, time)
         return Moments(task, runs, self.offsets(task, runs, time))
 
     def offsets(self, task: Ints, runs: Ints, time: Ints) -> Ints:
@@ -88,12 +92,13 @@ class Timeline:
 
     def running_on(self, cpu: Ints, time: Ints) -> Ints:
         """The task that ran on each CPU at each time, NULL where none did."""
-        by_cpu = self.runs[np.lexsort((self._rank[self.runs], self._cpu[self.runs]))]
-        keys = self._cpu[by_cpu] * (len(self.task) + 1) + self._rank[by_cpu]
-        place = np.searchsorted(self._starts, time, side="right")
-        latest = np.searchsorted(keys, cpu * (len(self.task) + 1) + place) - 1
-        found = np.append(by_cpu, 0)[latest]
-        if not len(by_cpu):
+        if not len(cpu) or not len(self.runs):
             return np.full(len(cpu), NULL)
-        there = (latest >= 0) & (self._cpu[found] == cpu) & (self.end[found] > time)
+        rows = self.runs[np.argsort(self.run_start, kind="stable")]
+        rows = rows[self._cpu[rows] != NULL]
+        order, bounds = by_group(self._cpu[rows], int(max(cpu.max(), self._cpu.max())) + 1)
+        rows = rows[order]
+        count = count_until(bounds, self.start[rows], cpu, time)
+        found = np.append(rows, 0)[count - 1]
+        there = (count > bounds[cpu]) & (self.end[found] > time)
         return np.where(there, self.task[found], NULL)

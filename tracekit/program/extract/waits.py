@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
-from tracekit.program.extract.timeline import BLOCKED, RUNNABLE, UNKNOWN, Timeline
+from tracekit.program.extract.grouped import by_group, count_until
+from tracekit.program.extract.timeline import BLOCKED, RUNNABLE, UNKNOWN, Moments, Timeline
 from tracekit.vocabulary import REASONS, SEGMENTS
 
 # What a wait that no task ended becomes; all other reasons, and none, become sleep.
@@ -19,25 +20,30 @@ _WAKEUP, _NETWORK = REASONS["wakeup"], REASONS["network"]
 
 
 class Wakeups:
-    """The wakeups table as arrays, in its order, and the latest wakeup of a task up to a time."""
+    """The wakeups table as arrays, in order of time, and the latest wakeup of a task up to a time.
 
-    def __init__(self, wakeups: pa.Table) -> None:
+    `by` says where the waking task was (anything where none is named); `woke` is false where it had not run by
+    then: it can have woken no one, whatever the recording says.
+    """
+
+    def __init__(self, wakeups: pa.Table, line: Timeline) -> None:
+        """`line` is that of the same recording."""
         at = ints(wakeups, "at_ns")
-        order = np.argsort(at, kind="stable") if (at[1:] < at[:-1]).any() else np.arange(len(at))
-        self.at = at[order]
-        self.waker, self.wakee = ints(wakeups, "waker_id")[order], ints(wakeups, "wakee_id")[order]
-        self.reason = codes(wakeups, "reason", REASONS)[order]
-        self._by_wakee = np.argsort(self.wakee, kind="stable")
-        self._keys = self.wakee[self._by_wakee] * (len(at) + 1) + self._by_wakee
+        if (at[1:] < at[:-1]).any():
+            wakeups = wakeups.take(pa.array(np.argsort(at, kind="stable")))
+        self.at = ints(wakeups, "at_ns")
+        self.waker, self.wakee = ints(wakeups, "waker_id"), ints(wakeups, "wakee_id")
+        self.reason = codes(wakeups, "reason", REASONS)
+        self._by_wakee, self._bounds = by_group(self.wakee, len(line.first_row) - 1)
+        self._at_by_wakee = self.at[self._by_wakee]
+        self.by = line.moments(self.waker.clip(min=0), self.at)
+        self.woke = (self.waker != NULL) & (self.by.runs > line.first_run[self.by.task])
 
     def latest(self, task: Ints, after: Ints, until: Ints) -> Ints:
         """Row of each task's last wakeup in (after, until], NULL where there is none."""
-        if not len(self.at):
-            return np.full(len(task), NULL)
-        place = np.searchsorted(self.at, until, side="right")
-        found = np.searchsorted(self._keys, task * (len(self.at) + 1) + place) - 1
-        rows = self._by_wakee[found]
-        return np.where((found >= 0) & (self.wakee[rows] == task) & (self.at[rows] > after), rows, NULL)
+        count = count_until(self._bounds, self._at_by_wakee, task, until)
+        rows = np.append(self._by_wakee, NULL)[count - 1]
+        return np.where((count > self._bounds[task]) & (np.append(self.at, 0)[rows] > after), rows, NULL)
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,7 @@ class Waits:
     `zero` marks waits that were over before the task had left the CPU, or whose beginning was not recorded.
     """
 
-    task: Ints
+    at: Moments
     start: Ints
     end: Ints
     reason: Ints
@@ -56,6 +62,11 @@ class Waits:
     known: Flags  # BLOCKED, and not UNKNOWN or zero
     zero: Flags
     unended: int  # waits dropped because the recording ends in them
+
+    @property
+    def task(self) -> Ints:
+        """Who waited."""
+        return self.at.task
 
     @property
     def explained(self) -> Flags:
@@ -89,21 +100,14 @@ def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
     task, start, end = line.task[rows], line.start[rows], np.where(zero, line.start[rows], line.end[rows])
     wake = wakeups.latest(task, start - zero, end)
     waker = _at(wakeups.waker, wake)
-    nobody = (waker == task) | ~_has_run(line, waker, _at(wakeups.at, wake))
+    nobody = (waker == task) | ~np.append(wakeups.woke, False)[wake]
     wake, waker = np.where((waker != NULL) & nobody, NULL, wake), np.where(nobody, NULL, waker)
     reason = np.where(line.reason[rows] == NULL, _at(wakeups.reason, wake), line.reason[rows])
     keep = ~zero | (waker != NULL)
     return Waits(
-        task=task[keep], start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep], waker=waker[keep],
+        at=line.at_rows(rows[keep]), start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep], waker=waker[keep],
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
     )  # fmt: skip
-
-
-def _has_run(line: Timeline, task: Ints, time: Ints) -> Flags:
-    """Which tasks had run by then: who had not can have woken no one, whatever the recording says."""
-    known = np.where(task == NULL, 0, task)
-    has_run: Flags = (task != NULL) & (line.moments(known, time).runs > line.first_run[known])
-    return has_run
 
 
 def _at(values: Ints, rows: Ints) -> Ints:
