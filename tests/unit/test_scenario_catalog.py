@@ -59,7 +59,7 @@ def test_a_program_does_not_say_where_tracekit_is_installed() -> None:
         ("server", {"network": 20_000, "request": 20_000, "stack": 1000}),
         ("mutex", {"lock": 5000, "unlock": 5000, "compute": 10_000}),
         ("pipeline", {"send": 14_000, "recv": 14_000, "compute": 12_000}),
-        ("spawn_storm", {"spawn": 10_000, "wait_group_done": 10_000, "wait_group_wait": 1}),
+        ("spawn_storm", {"spawn": 10_000, "wait_group_done": 10_001, "wait_group_wait": 10_001}),
         ("blocking_syscalls", {"syscall": 5000, "yield": 40}),
     ],
 )
