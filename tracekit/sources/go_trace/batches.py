@@ -83,6 +83,9 @@ def next_plausible(data: Any, offset: int, generation: int) -> int:
     return end
 
 
+_MAX_DAMAGE = 1000  # pieces of a file told apart; in one that is damaged in more places, the rest is given up
+
+
 class Generation(NamedTuple):
     """One generation's batches (rows of the index), and whether all of it is known to be there."""
 
@@ -114,15 +117,16 @@ def read_outline(data: Any, offset: int, version: int) -> Outline:
     """
     sync_kind = SYNC if version >= FIRST_SYNC_VERSION else FREQUENCY
     blocks, damage, number = [np.zeros((0, 7), np.int64)], list[Damage](), 0
+    out = np.zeros((4096, 7), np.int64)
     while offset < len(data):
-        out = np.zeros((4096, 7), np.int64)
         count, reached, fault = index_batches(data, offset, sync_kind, out)
-        blocks.append(out[:count])
+        blocks.append(out[:count].copy())
         numbers = out[:count, GENERATION]
         number = int(numbers[numbers > 0][-1]) if np.any(numbers > 0) else number
         offset = reached
         if fault != DONE:
-            offset = len(data) if fault == CUT or not number else next_plausible(data, reached + 1, number)
+            hopeless = fault == CUT or not number or len(damage) >= _MAX_DAMAGE
+            offset = len(data) if hopeless else next_plausible(data, reached + 1, number)
             damage.append(Damage(reached, offset - reached, fault))
     index, strays = _in_sequence(np.concatenate(blocks))
     complete = version < FIRST_MARKED_VERSION and not any(part.fault == CUT for part in damage)
@@ -133,17 +137,21 @@ def _in_sequence(index: Any) -> tuple[Any, list[Damage]]:
     """The batches without those of a generation that can't follow, which are damage."""
     numbers = index[:, GENERATION]
     kept, current = np.ones(len(index), np.bool_), 0
-    for edge in np.concatenate([[0], np.flatnonzero(numbers[1:] != numbers[:-1]) + 1]) if len(index) else []:
-        number = int(numbers[edge])
+    edges = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
+    for edge, until in zip(edges, edges[1:], strict=False):
+        number = int(numbers[edge]) if until > edge else 0
         if not number or number == current:
             continue
         if current in (0, number - 1):
             current = number
         else:
-            until = edge + np.argmax(np.append(numbers[edge:], -1) != number)
             kept[edge:until] = False
-    strays = [Damage(int(row[START]), int(row[LIMIT] - row[START]), BAD_BATCH) for row in index[~kept]]
-    return index[kept], strays
+    strays = index[~kept]
+    sizes = strays[:, LIMIT] - strays[:, START]
+    if len(strays) > _MAX_DAMAGE:
+        return index[kept], [Damage(int(strays[0, START]), int(sizes.sum()), BAD_BATCH)]
+    found = zip(strays[:, START].tolist(), sizes.tolist(), strict=True)
+    return index[kept], [Damage(start, size, BAD_BATCH) for start, size in found]
 
 
 def _generations(index: Any, complete: bool) -> list[Generation]:

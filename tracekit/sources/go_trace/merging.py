@@ -64,7 +64,7 @@ def _mend(
         mending.adopted += 1
         return int(totals.error_at)
     outcome = fault
-    while outcome != DONE:
+    while outcome != DONE and mending.steps < MAX_MENDS:
         mending.cut_batches += undecoded
         mending.skipped += not undecoded
         outcome = skip(
