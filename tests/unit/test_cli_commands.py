@@ -84,6 +84,7 @@ def test_replay_saves_the_runs_with_what_they_come_from(cli: Cli, tmp_path: Path
         "goroutine": "run", "program": "program", "recorded": "run", "trace": "trace"
     }  # fmt: skip
     assert bundles["goroutine"].meta["cpus"] == bundles["trace"].meta["cpus"]
+    assert "makespan" in cli("inspect", "fj.runs/goroutine.tracekit")
     assert last_line(cli("report", "fj.runs")) == "Wrote fj.html"
     assert (tmp_path / "fj.html").read_text(encoding="utf-8").startswith("<!")
 
@@ -96,6 +97,12 @@ def test_replay_of_a_bundle_a_workload_and_a_scenario_agree(cli: Cli, tmp_path: 
         for number, what in enumerate(["fork_join", "mine.toml", "p.tracekit"])
     }
     assert len(makespans) == 1
+
+
+def test_runs_can_be_replayed_from_what_they_come_from(cli: Cli, tmp_path: Path) -> None:
+    cli("replay", "fork_join", "--model", "thread")
+    known = json.loads(cli("replay", "fork_join.runs", "--model", "goroutine", "-o", "again.runs", "--json"))
+    assert known["program"] == store.load(tmp_path / "fork_join.runs" / "program.tracekit").meta
 
 
 def test_replay_obeys_cpus_and_parameters(cli: Cli) -> None:

@@ -150,6 +150,12 @@ def test_a_wrong_call(cli: Cli, tmp_path: Path, arguments: tuple[str, ...], part
     assert left_in(tmp_path, "typo.toml") == set()
 
 
+def test_a_folder_of_bundles_is_not_one(cli: Cli) -> None:
+    assert cli("replay", "fork_join", "--model", "thread", "-o", "f.runs")[0] == 0
+    assert_refused(cli("inspect", "f.runs"), 2, "f.runs: a folder of bundles", "program.tracekit, thread.tracekit")
+    assert_refused(cli("replay", "f.runs/thread.tracekit"), 2, "a run is a replay's result")
+
+
 def test_report_wants_runs(cli: Cli, tmp_path: Path) -> None:
     assert cli("synth", "fork_join", "-o", "p.tracekit")[0] == 0
     assert_refused(cli("report", "p.tracekit"), 2, "no run among these bundles", "tracekit replay")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracekit.cli.output import columns, facts
-from tracekit.tables.bundle import Bundle
+from tracekit.tables.bundle import Bundle, Program, Run
 from tracekit.units import format_duration
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     from tracekit.tables.checks import check
 
     what = {"kind": bundle.kind, "meta": bundle.meta, "rows": {n: t.num_rows for n, t in bundle.tables.items()}}
-    counted = _of_program(bundle) if bundle.kind == "program" else _of_trace(bundle)
-    return {**what, **counted, "broken_laws": [str(finding) for finding in check(bundle)]}
+    counted = _of_program(bundle) if isinstance(bundle, Program) else _of_trace(bundle)
+    measured = _of_run(bundle) if isinstance(bundle, Run) else {}
+    return {**what, **counted, **measured, "broken_laws": [str(finding) for finding in check(bundle)]}
 
 
 def _of_program(bundle: Bundle) -> dict[str, Any]:
@@ -41,6 +42,12 @@ def _of_trace(bundle: Bundle) -> dict[str, Any]:
         "gaps": _counts(bundle.frame("gaps"), "cause"),
         "busiest": _busiest(bundle),
     }
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    from tracekit.metrics.measure import measure
+
+    return {"metrics": measure(run).to_dicts()}
 
 
 def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
@@ -77,11 +84,21 @@ def render(known: dict[str, Any]) -> str:
     blocks = [_render_head(known)]
     if known.get("busiest"):
         blocks.append(_render_busiest(known["busiest"]))
+    if known.get("metrics"):
+        blocks.append(_render_metrics(known["metrics"]))
     if policies := known["meta"].get("policies"):
         blocks.append(columns(("choice made while reading", "chosen", "times"), _policy_rows(policies)))
     if known["broken_laws"]:
         blocks.append("broken laws:\n" + "\n".join(known["broken_laws"]))
     return "\n\n".join(blocks)
+
+
+def _render_metrics(measured: list[dict[str, Any]]) -> str:
+    from tracekit.metrics.catalog import METRICS
+    from tracekit.metrics.compare import format_value, row_title
+
+    rows = [(row_title(METRICS[m["metric"]], m["label"]), format_value(m["value"], m["unit"])) for m in measured]
+    return columns(("metric", "value"), rows)
 
 
 def _policy_rows(policies: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

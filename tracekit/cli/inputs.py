@@ -40,8 +40,11 @@ def recording(path: Path, wakeup: str = "waking") -> Trace:
 
 
 def any_bundle(path: Path, wakeup: str = "waking") -> Bundle:
-    """A bundle as it is, or a recording read on the fly."""
-    return load(path) if path.is_dir() and is_bundle(path) else recording(path, wakeup)
+    """A bundle as it is, or a recording read on the fly. Raises UsageError for a folder of bundles."""
+    if is_collection(path):
+        names = ", ".join(sorted(bundle.name for bundle in path.iterdir()))
+        raise UsageError("a folder of bundles", where=str(path), remedy=f"give one of them: {names}")
+    return load(path) if is_bundle(path) else recording(path, wakeup)
 
 
 def workload(text: str, seed: int | None = None, parameters: dict[str, str] | None = None) -> Program:
@@ -54,8 +57,8 @@ def workload(text: str, seed: int | None = None, parameters: dict[str, str] | No
 def work(text: str, *, wakeup: str = "waking", seed: int | None = None) -> Work:
     """Whatever can be replayed. Raises the error of what it looks most like."""
     path = Path(text)
-    if path.is_dir() and is_bundle(path):
-        bundle = load(path)
+    if is_bundle(path) or is_collection(path):
+        bundle = load(path) if is_bundle(path) else _replayed(path)
         if not isinstance(bundle, Trace | Program):
             raise UsageError(
                 "a run is a replay's result", where=text, remedy="give the trace or program it was made from"
@@ -65,6 +68,12 @@ def work(text: str, *, wakeup: str = "waking", seed: int | None = None) -> Work:
         program = workload(text, seed)
         return Work(str(program.meta.get("name") or path.name.split(".")[0]), program)
     return Work(path.name.split(".")[0], recording(path, wakeup))
+
+
+def _replayed(folder: Path) -> Bundle:
+    """What the runs in a folder were made from: the trace, or where there was none the program."""
+    bundles = load_all(folder)
+    return bundles.get("trace") or bundles.get("program") or next(iter(bundles.values()))
 
 
 def reportable(paths: list[Path]) -> Reportable:
