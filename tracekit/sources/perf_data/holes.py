@@ -23,8 +23,8 @@ Gaps = tuple[Records, list[str | None]]  # GAP records, and for each the part of
 
 def gaps(data: Bytes, recorded: Recorded, astray: Rows, big: bool) -> Gaps:
     """All of a file's gaps, times of the recording's clock."""
-    found = [_lost(data, recorded.records, big), _astray(recorded.records, astray)]
-    found += [_damaged(recorded.records, damage) for damage in recorded.damage]
+    records = recorded.records
+    found = [_lost(data, records, big), _astray(records, astray), _damaged(records, recorded.damage)]
     return np.concatenate([rows for rows, _ in found]), [stream for _, streams in found for stream in streams]
 
 
@@ -84,18 +84,27 @@ def _span(records: Records) -> tuple[int, int]:
     return (int(times.min()), int(times.max())) if len(times) else (0, 0)
 
 
-def _damaged(records: Records, damage: Damage) -> Gaps:
-    """A hole in the file: between the records around it, or, at its end, from where the first CPU falls silent."""
-    timed = records[(records["type"] == walk.SAMPLE) & (records["time_ns"] > 0)]
-    before = timed[timed["at"] < damage.start]
-    after = timed[timed["at"] >= damage.end]
-    last = int(before["time_ns"].max()) if len(before) else 0
-    if len(after):
-        rows = _gap(int(before["time_ns"][-1]) if len(before) else 0, int(after["time_ns"][0]), damage.cause)
-    else:
-        silent = [int(before["time_ns"][before["cpu"] == cpu].max()) for cpu in np.unique(before["cpu"])]
-        rows = _gap(min(silent, default=last), last, damage.cause)
-    return rows, [f"bytes {damage.start} to {damage.end}"]
+def _damaged(records: Records, damages: list[Damage]) -> Gaps:
+    """Holes in the file: between the samples around each."""
+    rows = np.flatnonzero((records["type"] == walk.SAMPLE) & (records["time_ns"] > 0))
+    places, times = records["at"][rows], records["time_ns"][rows]
+    found = [np.zeros(0, GAP)]
+    for damage in damages:
+        before = int(np.searchsorted(places, damage.start)) - 1
+        after = int(np.searchsorted(places, damage.end))
+        if after < len(rows):
+            found.append(_gap(int(times[max(before, 0)]), int(times[after]), damage.cause))
+        else:
+            found.append(_gap(*_end(records[rows[: before + 1]]), damage.cause))
+    return np.concatenate(found), [f"bytes {damage.start} to {damage.end}" for damage in damages]
+
+
+def _end(samples: Records) -> tuple[int, int]:
+    """From when the first CPU says nothing more to when none does: a cut file ends at another time for each."""
+    if not len(samples):
+        return 0, 0
+    silent = [int(samples["time_ns"][samples["cpu"] == cpu].max()) for cpu in np.unique(samples["cpu"])]
+    return min(silent), max(silent)
 
 
 def _astray(records: Records, rows: Rows) -> Gaps:

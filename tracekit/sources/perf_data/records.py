@@ -12,21 +12,21 @@ from tracekit.sources.base import Progress
 from tracekit.sources.kernel.events import Records, Rows
 from tracekit.sources.perf_data import features, walk
 from tracekit.sources.perf_data.header import Header, pipe_attr
-from tracekit.sources.perf_data.layout import ID_AT, layouts
+from tracekit.sources.perf_data.layout import HEADER_SIZE, ID_AT, layouts
 from tracekit.sources.perf_data.numbers import Bytes
 
 BATCH = 1 << 18  # records between two reports of progress
 AGREEING = 4  # records in a row that must make sense before damaged data is trusted again
+_DAMAGES_MOST = 1000  # holes after which the rest of a file is one hole: looking for each next one takes time
 _PIPE_NOTES_MOST = 1 << 16  # records that describe the recording, in a pipe's output
 
 
 @dataclass
 class Damage:
-    """Bytes passed over: from where to where, and how many records came before."""
+    """Bytes passed over: from where to where, and why."""
 
     start: int
     end: int
-    records_before: int
     cause: str
 
 
@@ -99,25 +99,38 @@ def _walk(
     end = min(declared, len(data))
     batches: list[Records] = []
     damage: list[Damage] = []
-    known = 0
+    out, filled = _batch(end - at), 0
     while at < end:
-        out = np.zeros(min(BATCH, (end - at) // 8 + 1), walk.RECORD)
-        count, at, why = walk.walk(data, at, end, header.big, rows, id_at, ids, attr_of_id, out)
-        batches.append(out[:count])
-        known += count
+        count, at, why = walk.walk(data, at, end, header.big, rows, id_at, ids, attr_of_id, out[filled:])
+        filled += count
         progress(at, len(data))
         if why == walk.PACKED:
             raise _packed(where, at)
+        if why == walk.FULL:
+            batches.append(out)
+            out, filled = _batch(end - at), 0
         if why == walk.IMPOSSIBLE:
             if header.unfinished and _feature_table_at(data, header, at):
-                return batches, at, damage
-            again = walk.resync(data, at + 4, end, header.big, AGREEING)
-            cut = again >= end and (declared > len(data) or header.unfinished or header.pipe)
-            damage.append(Damage(at, again, known, "truncated" if cut else "corrupt"))
-            at = again
+                declared = at
+                break
+            damage.append(_skipped(data, header, at, end, len(damage)))
+            at = damage[-1].end
+    batches.append(out[:filled])
     if declared > len(data) and not (damage and damage[-1].end == end):
-        damage.append(Damage(end, declared, known, "truncated"))
+        damage.append(Damage(end, declared, "truncated"))
     return batches, declared, damage
+
+
+def _batch(bytes_left: int) -> Records:
+    return np.empty(min(BATCH, bytes_left // HEADER_SIZE + 1), walk.RECORD)
+
+
+def _skipped(data: Bytes, header: Header, at: int, end: int, already: int) -> Damage:
+    """From `at` to where records make sense again: never, in a file that is damaged all over."""
+    again = int(walk.resync(data, at + 4, end, header.big, AGREEING)) if already < _DAMAGES_MOST else end
+    at_end = again >= end and already < _DAMAGES_MOST
+    cut = at_end and (sum(header.data) > len(data) or header.unfinished or header.pipe)
+    return Damage(at, again, "truncated" if cut else "corrupt")
 
 
 def _feature_table_at(data: Bytes, header: Header, at: int) -> bool:

@@ -15,6 +15,7 @@ from tracekit.sources.perf_data.holes import gaps, records_astray
 from tracekit.sources.perf_data.layout import CPU_AT, HAS_RAW, TIME_AT, TRACEPOINT
 from tracekit.sources.perf_data.names import name_reader
 from tracekit.sources.perf_data.numbers import Bytes
+from tracekit.sources.perf_data.recognise import recognise
 from tracekit.sources.perf_data.records import Recorded
 
 HOW_TO_RECORD = "record with: perf sched record -k CLOCK_MONOTONIC -- COMMAND"
@@ -22,7 +23,7 @@ HOW_TO_RECORD = "record with: perf sched record -k CLOCK_MONOTONIC -- COMMAND"
 
 def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOptions, where: str) -> KernelRecording:
     """The recording in the kernel's terms. Raises SourceError when it has no scheduling events."""
-    formats = _formats(header, recorded, where)
+    formats = _formats(data, header, recorded, where)
     how = plan(formats)
     _require(header, recorded, how, where)
     records = recorded.records
@@ -39,22 +40,35 @@ def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOpti
         found,
         options.wakeup,
         lambda done, total: options.progress(len(data) * done // total, len(data)),
+        policies=_recognised(header, recorded, formats),
         streams=streams,
     )
 
 
-def _formats(header: Header, recorded: Recorded, where: str) -> list[EventFormat | None]:
-    tracepoints = [attr for attr in header.attrs if attr.type == TRACEPOINT]
-    if not tracepoints:
+def _formats(data: Bytes, header: Header, recorded: Recorded, where: str) -> list[EventFormat | None]:
+    if not any(attr.type == TRACEPOINT for attr in header.attrs):
         raise SourceError("it has no tracepoints, so no scheduling events", where=where, remedy=HOW_TO_RECORD)
-    if not recorded.notes.formats:
+    known = recorded.notes.formats
+    if known:
+        return [known.get(attr.config) if attr.type == TRACEPOINT else None for attr in header.attrs]
+    recognised = recognise(data, header, recorded)
+    if not any(recognised):
         raise SourceError(
             "the formats of its events are lost: perf writes them at the end of the file, and that is missing",
             where=where,
             remedy="copy the file again, whole, or record again and let perf finish",
         )
-    formats = recorded.notes.formats
-    return [formats.get(attr.config) if attr.type == TRACEPOINT else None for attr in header.attrs]
+    return recognised
+
+
+def _recognised(header: Header, recorded: Recorded, formats: list[EventFormat | None]) -> list[dict[str, object]]:
+    """The policy of a file without formats: which events were recognised by their samples, and which were not."""
+    if recorded.notes.formats:
+        return []
+    names = [event.name for event in formats if event]
+    lost = sum(attr.type == TRACEPOINT for attr in header.attrs) - len(names)
+    choice = f"recognised by all their samples: {', '.join(names)}; left out: {lost} others"
+    return [{"policy": "the formats of the events are lost", "choice": choice, "count": len(names)}]
 
 
 def _require(header: Header, recorded: Recorded, how: Plan, where: str) -> None:
