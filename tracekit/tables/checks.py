@@ -197,14 +197,16 @@ def _wakeup_first(frames: Frames) -> Iterator[Finding]:
     able = frames["intervals"].filter(
         pl.col("state").cast(pl.String).is_in(["RUNNING", "RUNNABLE"]) & ~pl.col("inferred")
     )
-    found = frames["wakeups"].sort("at_ns").join_asof(
-        able.select("task_id", "start_ns", "end_ns").sort("start_ns"),
-        left_on="at_ns", right_on="start_ns", by_left="wakee_id", by_right="task_id",
-        strategy="backward", allow_exact_matches=False,
-        check_sortedness=False,  # polars can not check it within groups, and would warn
-    )  # fmt: skip
-    bad = found.filter(pl.col("at_ns") < pl.col("end_ns"))
-    yield from _broken("wakeups", "wakeup_first", bad, "the wakee was already RUNNING or RUNNABLE")
+    asked = frames["wakeups"].select(task_id="wakee_id", at="at_ns", row="row")
+    begun = able.select("task_id", at="start_ns", until="end_ns")
+    # A wakeup at the very start of an interval may have made it: it sorts before, and sees the interval before that.
+    merged = pl.concat([asked, begun], how="diagonal").sort(
+        "task_id", "at", pl.col("row").is_null(), maintain_order=True
+    )
+    bad = merged.with_columns(pl.col("until").forward_fill().over("task_id")).filter(
+        pl.col("row").is_not_null() & (pl.col("at") < pl.col("until"))
+    )
+    yield from _broken("wakeups", "wakeup_first", bad.sort("row"), "the wakee was already RUNNING or RUNNABLE")
 
 
 def _lifetime(frames: Frames) -> Iterator[Finding]:
