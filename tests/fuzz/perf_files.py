@@ -33,13 +33,15 @@ _IDENTIFIER, _IP, _TID, _TIME, _CALLCHAIN, _CPU, _PERIOD, _RAW = 1 << 16, 1, 2, 
 
 @dataclass(frozen=True)
 class Shape:
-    """How a file is laid out. `common_size`: of the fields that every event begins with."""
+    """How a file is laid out. `common_size`: of the fields that every event begins with. `namespace`: by how much
+    the recorder's task ids are off from the kernel's."""
 
     big: bool = False
     pipe: bool = False
     callchains: bool = False
     common_size: int = 8
     finished: bool = True
+    namespace: int = 0
 
 
 def perf_file(text: str, shape: Shape | None = None) -> bytes:
@@ -118,7 +120,17 @@ class _Writer:
         number = 1000 + _FIRST_ID + self.kinds.index(EVENT_KINDS.names[event["kind"]])
         tid, cpu = int(event["tid"]), int(event["cpu"])
         self.cpus |= {tid: cpu, int(event["target_tid"]): cpu}
-        body = self.pack("QQiiQIIQ", number, 0, self.processes.get(tid, tid), tid, int(event["time_ns"]), cpu, 0, 1)
+        body = self.pack(
+            "QQiiQIIQ",
+            number,
+            0,
+            self.processes.get(tid, tid),
+            tid + self.shape.namespace,
+            int(event["time_ns"]),
+            cpu,
+            0,
+            1,
+        )
         if self.shape.callchains:
             body += self.pack("QQQ", 2, 7, 9)
         raw = self.payload(event)

@@ -35,6 +35,8 @@ STORY = """
     1800 cpu0 1 waking 3 cpu1
 """
 
+TRACED_ONLY = "\n".join(line for line in STORY.splitlines() if " - " not in line)
+
 
 def read(data: bytes, folder: Path, options: ReadOptions | None = None) -> Trace:
     path = folder / "perf.data"
@@ -95,6 +97,12 @@ def test_records_are_put_in_order_of_time(tmp_path: Path) -> None:
     by_cpu = sorted(STORY.strip().splitlines(), key=lambda line: line.split()[1].replace("-", "last"))
     trace = read(perf_file("\n".join(by_cpu)), tmp_path)
     assert trace.tables["intervals"].to_pylist() == built(STORY).tables["intervals"].to_pylist()
+
+
+def test_notes_of_another_pid_namespace_are_left_out(tmp_path: Path) -> None:
+    trace = read(perf_file(STORY, Shape(namespace=1000)), tmp_path)
+    assert trace.tables["intervals"].to_pylist() == built(TRACED_ONLY).tables["intervals"].to_pylist()
+    assert any("other task ids" in policy["policy"] for policy in trace.meta["policies"])
 
 
 def _with_record(data: bytes, record: bytes, before: int) -> bytes:

@@ -15,7 +15,7 @@ def _numbers(start: int, end: int) -> list[Number]:
 
 
 # Positions in EVENT_KINDS, STATES, REASONS and GAP_CAUSES: compiled code can't look words up.
-# tests/unit/test_kernel_words.py compares them.
+# tests/unit/test_kernel_build.py compares them.
 SWITCH, WAKING, WAKEUP, WAKEUP_NEW, MIGRATE, STAT_RUNTIME, FORK, EXEC, EXIT, COMM, KNOWN = _numbers(0, 11)
 RUNNING, RUNNABLE, BLOCKED, NEW, EXITED, UNKNOWN = _numbers(0, 6)
 REASON_WAKEUP, REASON_SPAWN = _numbers(2, 4)

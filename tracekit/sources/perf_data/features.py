@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tracekit.sources.kernel.formats import EventFormat, parse_format
 
-TRACING_DATA, HOSTNAME, OSRELEASE, VERSION, NRCPUS, CMDLINE, CLOCK_DATA = 1, 3, 4, 5, 7, 11, 29
+TRACING_DATA, HOSTNAME, OSRELEASE, VERSION, NRCPUS, CLOCK_DATA = 1, 3, 4, 5, 7, 29
 _TEXT_MOST = 1 << 16
 _TRACING_MAGIC = b"\x17\x08\x44tracing"
 
@@ -26,7 +26,6 @@ class Notes:
     kernel: str | None = None
     version: str | None = None
     cpus: int | None = None
-    command: list[str] | None = None
     wall_offset_ns: int | None = None  # add it to the recording's clock for UNIX time
 
 
@@ -52,38 +51,28 @@ def note(notes: Notes, bit: int, data: memoryview, order: str) -> None:
         return
 
 
-def _text(data: memoryview, order: str, at: int = 0) -> tuple[str, int]:
-    """A string with its padded length before it; returns it and where the next begins."""
-    (size,) = struct.unpack_from(order + "I", data, at)
+def _text(data: memoryview, order: str) -> str:
+    """A string with its padded length before it."""
+    (size,) = struct.unpack_from(order + "I", data)
     if size > _TEXT_MOST:
         raise ValueError("a text of impossible size")
-    raw = bytes(data[at + 4 : at + 4 + size]).split(b"\0", 1)[0]
-    return raw.decode("utf-8", "replace"), at + 4 + size
+    return bytes(data[4 : 4 + size]).split(b"\0", 1)[0].decode("utf-8", "replace")
 
 
 def _host(notes: Notes, data: memoryview, order: str) -> None:
-    notes.host = _text(data, order)[0]
+    notes.host = _text(data, order)
 
 
 def _kernel(notes: Notes, data: memoryview, order: str) -> None:
-    notes.kernel = _text(data, order)[0]
+    notes.kernel = _text(data, order)
 
 
 def _version(notes: Notes, data: memoryview, order: str) -> None:
-    notes.version = _text(data, order)[0]
+    notes.version = _text(data, order)
 
 
 def _cpus(notes: Notes, data: memoryview, order: str) -> None:
     notes.cpus = struct.unpack_from(order + "I", data)[0]
-
-
-def _command(notes: Notes, data: memoryview, order: str) -> None:
-    (count,) = struct.unpack_from(order + "I", data)
-    words, at = [], 4
-    for _ in range(min(count, _TEXT_MOST)):
-        word, at = _text(data, order, at)
-        words.append(word)
-    notes.command = words
 
 
 def _clock(notes: Notes, data: memoryview, order: str) -> None:
@@ -104,7 +93,6 @@ _READERS: dict[int, Callable[[Notes, memoryview, str], None]] = {
     OSRELEASE: _kernel,
     VERSION: _version,
     NRCPUS: _cpus,
-    CMDLINE: _command,
     CLOCK_DATA: _clock,
 }
 

@@ -6,13 +6,13 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.events import KernelRecording, Records, Rows
+from tracekit.sources.kernel.events import SCHEDULING_KINDS, KernelRecording, Records, Rows
 from tracekit.sources.kernel.formats import EventFormat
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.decode import KIND, Plan, decode, plan
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.holes import gaps, records_astray
-from tracekit.sources.perf_data.layout import CPU_AT, HAS_RAW, TIME_AT, TRACEPOINT
+from tracekit.sources.perf_data.layout import CPU_AT, HAS_RAW, TID_AT, TIME_AT, TRACEPOINT
 from tracekit.sources.perf_data.names import name_reader
 from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.recognise import recognise
@@ -31,16 +31,19 @@ def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOpti
     found, streams = gaps(data, recorded, astray, header.big)
     chosen = in_time_order(records, _wanted(records, how.rows[:, KIND], astray))
     events = decode(data, records, chosen, recorded.layouts, how, header.big)
-    if (events["kind"] < 0).any():
-        whole = events["kind"] >= 0
-        events, chosen = events[whole], chosen[whole]
+    kept = events["kind"] >= 0
+    foreign = _foreign(events, recorded.layouts)
+    if foreign:
+        kept &= records["type"][chosen] == walk.SAMPLE
+    if not kept.all():
+        events, chosen = events[kept], chosen[kept]
     return KernelRecording(
         events,
         name_reader(data, records, chosen, recorded.layouts, formats, header.big),
         found,
         options.wakeup,
         lambda done, total: options.progress(len(data) * done // total, len(data)),
-        policies=_recognised(header, recorded, formats),
+        policies=_recognised(header, recorded, formats) + foreign,
         streams=streams,
     )
 
@@ -69,6 +72,16 @@ def _recognised(header: Header, recorded: Recorded, formats: list[EventFormat | 
     lost = sum(attr.type == TRACEPOINT for attr in header.attrs) - len(names)
     choice = f"recognised by all their samples: {', '.join(names)}; left out: {lost} others"
     return [{"policy": "the formats of the events are lost", "choice": choice, "count": len(names)}]
+
+
+def _foreign(events: Records, layouts: Rows) -> list[dict[str, object]]:
+    """The policy for a recorder in a pid namespace of its own: the ids in its notes are not those in the events."""
+    traced = (events["kind"] >= 0) & (events["kind"] < SCHEDULING_KINDS) & (events["cpu"] >= 0) & (events["tid"] > 0)
+    known = int((events["tgid"][traced] >= 0).sum())  # where the sample's tid is that of the event
+    if not (layouts[:, TID_AT] >= 0).all() or 2 * known >= int(traced.sum()):
+        return []
+    choice = "its notes of names, forks and exits are left out"
+    return [{"policy": "the recorder saw other task ids than the kernel", "choice": choice, "count": len(events)}]
 
 
 def _require(header: Header, recorded: Recorded, how: Plan, where: str) -> None:
