@@ -123,3 +123,17 @@ def test_a_time_beyond_its_generation_is_damage(tmp_path: Path) -> None:
     assert trace.meta["end_ns"] < 10_000
     (gap,) = trace.frame("gaps").rows(named=True)
     assert "time" in gap["stream"]
+
+
+@pytest.mark.parametrize("batch", [bytes([1, 1, 10]), bytes([1, 1, 11])])
+@pytest.mark.parametrize("generation", [2, 65])
+def test_a_batch_of_a_wrong_generation_is_left_out_alone(batch: bytes, generation: int, tmp_path: Path) -> None:
+    data = bytearray(assemble(FORK))
+    data[data.index(batch) + 1] = generation
+    trace = read(bytes(data), tmp_path)
+    whole = read(assemble(FORK), tmp_path)
+    assert trace.meta["end_ns"] + trace.meta["clock"]["origin_ns"] == 3101
+    assert whole.meta["end_ns"] + whole.meta["clock"]["origin_ns"] == 3101
+    assert "corrupt" in trace.frame("gaps")["cause"].to_list()
+    assert trace.frame("tasks").height > 0
+    assert check(trace) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -134,15 +135,20 @@ def read_outline(data: Any, offset: int, version: int) -> Outline:
 
 
 def _in_sequence(index: Any) -> tuple[Any, list[Damage]]:
-    """The batches without those of a generation that can't follow, which are damage."""
+    """The batches without those of a generation that can't stand where it does, which are damage.
+
+    A generation follows the one before it, and is followed by the next one or an end mark (number 0), never by the
+    one before it.
+    """
     numbers = index[:, GENERATION]
     kept, current = np.ones(len(index), np.bool_), 0
-    edges = [0, *(np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist(), len(numbers)]
-    for edge, until in zip(edges, edges[1:], strict=False):
-        number = int(numbers[edge]) if until > edge else 0
-        if not number or number == current:
+    edges = [*np.flatnonzero(np.diff(numbers, prepend=-1)).tolist(), len(numbers)]
+    for edge, until in pairwise(edges):
+        number = int(numbers[edge])
+        if number in (0, current):
             continue
-        if current in (0, number - 1):
+        after = int(numbers[until]) if until < len(numbers) else 0
+        if current in (0, number - 1) and after in (0, number, number + 1):
             current = number
         else:
             kept[edge:until] = False
