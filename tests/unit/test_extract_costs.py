@@ -44,14 +44,14 @@ def test_what_a_piece_is_too_short_for_comes_from_its_stretch_and_no_further() -
     # a computes 2.0 between its waits: less than 0.6 + 1.0; the last 1.0 pays 0.6.
     assert text_of(program) == (
         "a (at 0 ns): wait event0, compute 400 ns, wait event1, compute 400 ns\n"
-        "b (at 0 ns): compute 9.40 µs, signal event0, compute 14.9 µs, sleep 1.00 µs, compute 400 ns, "
+        "b (at 0 ns): compute 9.40 µs, signal event0, compute 14.9 µs, network 1.00 µs, compute 400 ns, "
         "signal event1, compute 7.90 µs"
     )
 
 
 def test_a_stretch_shorter_than_its_costs_ends_at_zero_and_the_rest_is_left() -> None:
     program = extract(trace("a: R 0-1, b 1-5 by irq, R 5-6"), costs=COSTS)
-    assert text_of(program) == "a (at 0 ns): sleep 4.00 µs, compute 400 ns"
+    assert text_of(program) == "a (at 0 ns): network 4.00 µs, compute 400 ns"
     assert sum(program.meta["removed_ns"].values()) == 1000 + 600
 
 
@@ -74,6 +74,8 @@ def test_open_arrivals_keep_the_recorded_time() -> None:
     recording = trace("a: R 0-1, b 1-11 network by irq, R 12-13, b 13-20 sleep by irq, R 20-21")
     assert "arrival 11.0 µs" in text_of(extract(recording, arrivals="open"))
     assert "network 10.0 µs" in text_of(extract(recording, arrivals="closed"))
+    unexplained = trace("a: R 0-1, b 1-11 by irq, R 12-13, b 13-20 uninterruptible by irq, R 20-21")
+    assert "arrival 11.0 µs, compute 1.00 µs, io 7.00 µs" in text_of(extract(unexplained, arrivals="open"))
     with pytest.raises(UsageError, match="unknown arrivals 'ajar'"):
         extract(recording, arrivals="ajar")
 

@@ -5,7 +5,8 @@ The rules, for a trace:
 * Time on a CPU is compute. Preemption does not split it, time in run queues is dropped.
 * A wait (BLOCKED) that another task's wakeup ended becomes `wait` on an event of its own; the `signal` stands in
   the waking task at the compute it had reached. A wait that a timer, an interrupt or nothing recorded ended becomes
-  `sleep`, `io`, `network` or `syscall` by its reason, and lasts as long as recorded.
+  `sleep`, `io`, `network` or `syscall` by its reason, and lasts as long as recorded. Without a reason (a kernel's
+  recording tells none) it is `network`: something outside the program ends it.
 * A wait that was over before the task had left its CPU, and the first wakeup of a task not seen before, become
   `wait` too: in another schedule they can take time.
 * A Go system call of less than 20 µs that kept its P is compute.
@@ -39,9 +40,10 @@ def extract(
     """The program behind a recording or a run.
 
     `costs` are those of the form it was recorded in; None takes nothing out. `process` names one or more processes
-    to convert, by name or id, default all but kernel threads and the recorder. `arrivals` says what becomes of a wait
-    for the network that no task ended: `closed`, it lasts as long after its beginning as recorded; `open`, it ends
-    at the recorded time. meta has `coverage`, `removed_ns` by kind, and each rule's count in `policies`.
+    to convert, by name or id; by default those that the recorder started, or all (see `select`). `arrivals` says
+    what becomes of a wait for the network, or of no recorded reason, that no task ended: `closed`, it lasts as long
+    as recorded; `open`, it ends at the recorded time. A run with operations takes none of these: its program is
+    given back as it was. meta has `coverage`, `removed_ns` by kind, and each rule's count in `policies`.
     Raises UsageError for an unknown process or kind of arrivals.
     """
     from tracekit.program.extract.exact import from_operations

@@ -116,14 +116,16 @@ def _policies(
 ) -> list[dict[str, Any]]:
     by_task = waits.waker != NULL
     interrupt = ~by_task & (waits.wake != NULL)
+    unexplained = ~by_task & (waits.reason == NULL)
     counts = [
         ("tasks that are converted", chosen, int(converted.sum())),
         ("a wait that a task ended", "wait, and signal where that task was", int((ops.kind == _WAIT).sum())),
         ("a wait that a child's end ended", "join", int((ops.kind == SEGMENTS["join"]).sum())),
         ("a wait that a timer or an interrupt ended", "lasts as recorded", int(interrupt.sum())),
         ("a wait that nothing recorded ended", "lasts as recorded", int((~by_task & ~interrupt).sum())),
+        ("such a wait without a recorded reason", "network: ended from outside", int(unexplained.sum())),
         ("a wait that was over at once, or began before the recording", "wait", int(waits.zero.sum())),
-        ("time in a state that is not known", "sleep", int((line.state == UNKNOWN).sum())),
+        ("time in a state that is not known", "a wait", int((line.state == UNKNOWN).sum())),
         ("a wait that the recording ends in", "dropped", waits.unended),
         ("a Go system call shorter than 20 µs that kept its P", "compute", int(line.short_syscall.sum())),
         ("intervals with an inferred bound", "taken as recorded", _inferred(bundle)),

@@ -12,11 +12,13 @@ from tracekit.program.extract.grouped import by_group, count_until
 from tracekit.program.extract.timeline import BLOCKED, RUNNABLE, UNKNOWN, Moments, Timeline
 from tracekit.vocabulary import REASONS, SEGMENTS
 
-# What a wait that no task ended becomes; all other reasons, and none, become sleep.
-_BY_REASON = {"io": "io", "page_fault": "io", "uninterruptible": "io", "network": "network", "syscall": "syscall"}
+# What a wait that no task ended becomes. All others, and those of no known reason, are `network`: something from
+# outside ends them, at once and after just the recorded time. A `sleep` would come late by the timer's slack once
+# more, and as a goroutine by up to the millisecond that Go's poller rounds to (runtime/netpoll_epoll.go).
+_BY_REASON = {"sleep": "sleep", "io": "io", "page_fault": "io", "uninterruptible": "io", "syscall": "syscall"}
 # Reasons that name a timer or a device, and so explain a wait that no recorded wakeup ended.
 _KNOWN = ("sleep", "io", "network", "syscall", "page_fault", "uninterruptible")
-_WAKEUP, _NETWORK = REASONS["wakeup"], REASONS["network"]
+_WAKEUP = REASONS["wakeup"]
 
 
 class Wakeups:
@@ -78,11 +80,11 @@ class Waits:
 
     def kinds(self, open_arrivals: bool) -> Ints:
         """The segment kind of each: `wait` where a task ended it, else one that lasts as long as recorded."""
-        kinds = np.full(len(REASONS) + 1, SEGMENTS["sleep"], np.int64)  # the last for no reason, NULL
+        kinds = np.full(len(REASONS) + 1, SEGMENTS["network"], np.int64)  # the last for no reason, NULL
         for reason, kind in _BY_REASON.items():
             kinds[REASONS[reason]] = SEGMENTS[kind]
         if open_arrivals:
-            kinds[_NETWORK] = SEGMENTS["arrival"]
+            kinds[[REASONS["network"], NULL]] = SEGMENTS["arrival"]
         return np.where(self.waker == NULL, kinds[self.reason], SEGMENTS["wait"])
 
 
@@ -105,7 +107,8 @@ def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
     reason = np.where(line.reason[rows] == NULL, _at(wakeups.reason, wake), line.reason[rows])
     keep = ~zero | (waker != NULL)
     return Waits(
-        at=line.at_rows(rows[keep]), start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep], waker=waker[keep],
+        at=line.at_rows(rows[keep]), start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep],
+        waker=waker[keep],
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
     )  # fmt: skip
 
