@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import RECORDINGS
+from tracekit.sources.base import ReadOptions
+from tracekit.sources.go_trace import SOURCE
 from tracekit.sources.go_trace.transitions import Transition, transitions
+from tracekit.tables.checks import check
 
 pytestmark = pytest.mark.reference
 
@@ -30,6 +33,94 @@ DAMAGED = [
     ("go/div-1.23.9.cut60", "go/div-1.23.9", 0.5),
     ("go/div-1.27.3.cut60", "go/div-1.27.3", 0.5),
 ]
+
+
+# Coroutines, locks, system calls, collections, GOMAXPROCS changing, CPU samples between the events, and long enough
+# for several generations.
+_PROGRAM = """
+package main
+
+import (
+	"bytes"
+	"iter"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"runtime/trace"
+	"sync"
+	"time"
+)
+
+func numbers(yield func(int) bool) {
+	for i := 0; i < 200; i++ {
+		if !yield(i) {
+			return
+		}
+	}
+}
+
+func coroutines() (sum int) {
+	next, stop := iter.Pull(iter.Seq[int](numbers))
+	defer stop()
+	for {
+		value, more := next()
+		if !more {
+			return sum
+		}
+		sum += value
+		if value == 150 {
+			return sum
+		}
+	}
+}
+
+func spin(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); {
+	}
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func main() {
+	file, err := os.Create(os.Args[1])
+	must(err)
+	must(trace.Start(file))
+	var profile bytes.Buffer
+	must(pprof.StartCPUProfile(&profile))
+	var group sync.WaitGroup
+	var lock sync.RWMutex
+	for round := 0; round < 20; round++ {
+		for worker := 0; worker < 4; worker++ {
+			group.Add(1)
+			go func() {
+				defer group.Done()
+				coroutines()
+				lock.Lock()
+				spin(2 * time.Millisecond)
+				lock.Unlock()
+				lock.RLock()
+				_, err := os.ReadFile("/proc/self/status")
+				lock.RUnlock()
+				must(err)
+				spin(15 * time.Millisecond)
+			}()
+		}
+		group.Wait()
+		runtime.GOMAXPROCS(1 + round%3)
+		if round%7 == 0 {
+			runtime.GC()
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	pprof.StopCPUProfile()
+	trace.Stop()
+	must(file.Close())
+}
+"""
 
 
 def parsed(lines: Iterable[str]) -> list[Transition]:
@@ -82,3 +173,21 @@ def test_of_damaged_recordings_nothing_is_lost_that_go_reads(recordings: Path, n
     theirs = Counter(parsed(done.stdout.splitlines()))
     found = Counter(transitions(recordings / f"{name}.trace"))
     assert (theirs & found).total() >= 0.99 * theirs.total()
+
+
+def test_a_recording_made_now_agrees(tmp_path: Path) -> None:
+    source, path = tmp_path / "main.go", tmp_path / "now.trace"
+    source.write_text(_PROGRAM)
+    done = subprocess.run([go(), "run", str(source), str(path)], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"this go can't build the program: {done.stderr.strip()[-200:]}")
+    printed = subprocess.run(
+        [go(), "tool", "trace", "-d=parsed", str(path)], capture_output=True, text=True, check=True
+    )
+    theirs = parsed(printed.stdout.splitlines())
+    assert printed.stdout.count(" Sync ") >= 3  # one begins each generation, one ends the last
+    assert transitions(path) == theirs
+    trace = SOURCE.read(path, ReadOptions())
+    assert check(trace) == []
+    assert trace.frame("gaps").height == 0
+    assert {"coroutine", "wait_group", "lock", "sleep", "syscall", "yield"} <= set(trace.frame("intervals")["reason"])

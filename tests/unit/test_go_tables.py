@@ -177,6 +177,21 @@ def test_old_clock_of_another_unit_is_not_called_monotonic(tmp_path: Path) -> No
     assert clock == {"name": "Go trace clock", "origin_ns": 1001, "wall_origin_ns": None}
 
 
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        ("GoBlock dt=50 reason_string=5 stack=3", "BLOCKED wait_group"),
+        ("GoBlock dt=50 reason_string=5 stack=1", "BLOCKED lock"),
+        ("GoBlock dt=50 reason_string=5 stack=0", "BLOCKED lock"),
+        ("GoBlock dt=50 reason_string=1 stack=3", "BLOCKED channel_recv"),
+        ("GoBlock dt=50 reason_string=77 stack=3", "BLOCKED"),
+    ],
+)
+def test_a_semaphore_is_told_apart_by_the_stack(event: str, reason: str, tmp_path: Path) -> None:
+    trace = read(FORK.replace("GoBlock dt=50 reason_string=5 stack=3", event), tmp_path)
+    assert states(trace, 0)[1] == f"99-449 {reason}"
+
+
 def test_progress_reaches_the_end(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     path = write(FORK, tmp_path)

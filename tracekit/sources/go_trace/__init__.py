@@ -1,8 +1,9 @@
 """Go execution traces, wire format v2 (Go 1.22 and later), read without Go.
 
-The path of a file: `header` (which version) → `batches` (outer structure, generations) → per generation
-`clock` and `dictionary` (strings, stacks) → `cursors` and `order` (every thread's events merged by sequence
-numbers; `processors`, `goroutines`, `syscalls` and `collector` say what each does) → `emit` (rows) → `tables`.
+The path of a file: `header` (which version) → `batches` (outer structure, generations) → `reading`, per generation:
+`clock` and `dictionary` (strings, stacks) → `merging` (`cursors` and `order` merge every thread's events by sequence
+numbers; `processors`, `goroutines`, `syscalls` and `collector` say what each does; `mending` goes on past damage) →
+`emit` (rows) → `tables`. What the wire holds is data in `spec`, what the runtime's words mean is data in `words`.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def succeeds(s: State, goroutine: int, seq: int) -> bool:
 
 
 @part
-def _name_by(s: State, goroutine: int, stack: int) -> None:
+def name_by(s: State, goroutine: int, stack: int) -> None:
     """Remember the first stack of a goroutine: its outermost function is what the goroutine runs."""
     if s.goroutines[goroutine].naming_stack == 0 and stack > 0:
         s.goroutines[goroutine].naming_stack = stack
@@ -101,7 +101,7 @@ def go_create(s: State, c: Any) -> int:
     at = stamp(s, c.time)
     new = add_goroutine(s, c.a0, ABSENT, at)
     s.goroutines[new].parent = creator
-    _name_by(s, new, c.a1)
+    name_by(s, new, c.a1)
     if c.type == GO_CREATE_BLOCKED:
         change(s, new, WAITING, at, _COROUTINE, NO_M)
     else:
@@ -139,7 +139,7 @@ def go_stop(s: State, c: Any, d: Dictionary) -> int:
     if c.type == GO_DESTROY:
         change(s, g, ABSENT, at, NONE, NO_M)
         return DONE
-    _name_by(s, g, c.a1)
+    name_by(s, g, c.a1)
     if c.type == GO_STOP:
         change(s, g, RUNNABLE, at, stop_reason(d, c.a0), NO_M)
     else:
@@ -184,18 +184,6 @@ def go_switch(s: State, c: Any) -> int:
     change(s, after, RUNNING, stamp(s, c.time), NONE, c.m)
     s.totals[0].events -= 2  # one event on the wire
     return DONE
-
-
-@part
-def name_running(s: State, c: Any, stack: int) -> None:
-    """Let the stack of an event that the running goroutine makes name it."""
-    _name_by(s, s.ms[c.m].goroutine, stack)
-
-
-@part
-def name_of_status(s: State, goroutine: int, stack: int) -> None:
-    """Let the stack of a status event name its goroutine."""
-    _name_by(s, goroutine, stack)
 
 
 @part

@@ -25,8 +25,7 @@ from tracekit.sources.go_trace.faults import (
 from tracekit.sources.go_trace.goroutines import (
     bind_goroutine,
     lacks_goroutine,
-    name_of_status,
-    name_running,
+    name_by,
     running_here,
 )
 from tracekit.sources.go_trace.lookup import NONE, find
@@ -62,7 +61,7 @@ def syscall_begin(s: State, c: Any) -> int:
         return P_SEQUENCE
     set_p_seq(s, m.p, c.a0)
     s.ps[m.p].status = P_SYSCALL
-    name_running(s, c, c.a1)
+    name_by(s, m.goroutine, c.a1)
     change(s, m.goroutine, SYSCALL, stamp(s, c.time), _IN_SYSCALL, c.m)
     return DONE
 
@@ -169,7 +168,7 @@ def go_status(s: State, c: Any) -> int:
     if m > 0 and not bind_goroutine(s, m, g):
         return G_ELSEWHERE
     if c.type == GO_STATUS_STACK:
-        name_of_status(s, g, c.a3)
+        name_by(s, g, c.a3)
     if known:
         move(s, GOROUTINE_MOVE, at, c.a0, status, status)
     else:
