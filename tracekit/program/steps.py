@@ -12,7 +12,7 @@ from tracekit.errors import WorkloadError
 from tracekit.program.distributions import Draw, Value, parse_value
 from tracekit.program.expressions import Expression, parse_expression, variable
 from tracekit.program.lines import Lines
-from tracekit.tables.checks import _USES_OBJECT as USES_OBJECT
+from tracekit.tables.checks import USES_OBJECT
 from tracekit.vocabulary import SEGMENT_KINDS
 
 MAX_DEPTH = 20

@@ -47,7 +47,7 @@ _REFERS = {"task_id": "tasks", "process_id": "tasks", "parent_id": "tasks", "tar
 
 # Which object kinds a segment kind can use.
 _LOCKS, _EVENTS = ("mutex", "rwmutex"), ("event", "semaphore")
-_USES_OBJECT = {
+USES_OBJECT = {
     "lock": _LOCKS, "unlock": _LOCKS, "read_lock": ("rwmutex",), "read_unlock": ("rwmutex",),
     "send": ("channel",), "recv": ("channel",), "wait": _EVENTS, "signal": _EVENTS,
     "wait_group_add": ("wait_group",), "wait_group_done": ("wait_group",), "wait_group_wait": ("wait_group",),
@@ -223,7 +223,7 @@ def _arguments(frames: Frames) -> Iterator[Finding]:
         bad = segments.filter(pl.col("kind").is_in(users) != pl.col(argument).is_not_null())
         yield from _broken("segments", "arguments", bad, f"{argument} is given where not used, or missing")
     used = segments.join(frames["objects"].select("object_id", used=pl.col("kind").cast(pl.String)), on="object_id")
-    for kind, fitting in _USES_OBJECT.items():
+    for kind, fitting in USES_OBJECT.items():
         bad = used.filter((pl.col("kind") == kind) & ~pl.col("used").is_in(list(fitting)))
         yield from _broken("segments", "arguments", bad, f"{kind} needs a {' or '.join(fitting)}")
 

@@ -14,7 +14,7 @@ from tracekit.program.extract.timeline import Timeline
 from tracekit.program.objects import object_groups, objects_of
 from tracekit.tables.build import table
 from tracekit.tables.bundle import Program, Run
-from tracekit.tables.checks import _USES_OBJECT as USES_OBJECT
+from tracekit.tables.checks import USES_OBJECT
 from tracekit.vocabulary import OBJECT_KINDS, OFF_TASK_OVERHEADS, OVERHEADS, SEGMENTS, TASK_KINDS
 
 
