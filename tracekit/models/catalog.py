@@ -52,7 +52,7 @@ GOROUTINE = Model(
     runtime=go.RUNTIME,
     kernel=eevdf.POLICY,
     own_space=False,
-    isolation="shared address space: a crash takes the process; races are possible; main's return ends all",
+    isolation="shared address space: a crash takes the process; data is shared; races are possible",
     parameters=(
         Parameter("min_capacity", 0, "count", "messages that every channel holds at least", 0),
         Parameter(

@@ -6,7 +6,8 @@ Rules, with their place in Go 1.27's src/runtime:
 * A goroutine that inherits the time slice through runnext does not advance schedtick (execute).
 * findRunnable's order: expired timers, the global queue at every 61st schedtick, the local queue, a batch from
   the global queue, the network poller, stealing (half of another ring, oldest first; 4 passes, runnext only
-  in the last, and of a running P only if it is still there after a sleep: runqgrab), then the P goes idle and the M parks, as the poller if nobody else is.
+  in the last, and of a running P only if it is still there after a sleep: runqgrab), then the P goes idle and
+  the M parks, as the poller if nobody else is.
 * At most one wake of a spinning M at a time (wakep); an M that found work while spinning wakes the next
   (resetspinning).
 * In a system call the P stays with its M; sysmon takes it when there is other work, or after 10 ms
