@@ -98,7 +98,7 @@ OVERHEADS = Words("overhead kind", {
     "ipc_copy": "copying data between address spaces",
     "runtime": "a user-space scheduler at work",
     "steal": "looking for work in other queues, and taking it",
-    "handoff": "giving a P to another kernel thread",
+    "handoff": "a kernel thread coming back to find its P given to another",
     "stack_growth": "allocating a larger stack and copying",
     "tick": "the timer interrupt",
     "idle_exit": "bringing an idle CPU back; no task is on the CPU meanwhile",

@@ -52,7 +52,7 @@ WORLD = np.dtype([
     ("intervals", "i8"), ("wakeups", "i8"), ("overheads", "i8"), ("memory", "i8"), ("operations", "i8"),
     ("resident", "i8"), ("virtual", "i8"),
     ("voluntary", "i8"), ("involuntary", "i8"), ("migrations", "i8"), ("steals", "i8"), ("handoffs", "i8"),
-    ("task_switches", "i8"), ("error", "i8"), ("error_hook", "i8"), ("error_task", "i8"), ("error_value", "i8"),
+    ("task_switches", "i8"), ("error", "i8"), ("error_task", "i8"), ("error_value", "i8"),
 ], align=True)  # fmt: skip
 
 TASK = np.dtype([

@@ -40,7 +40,10 @@ _MACHINE_COSTS = {
     "stack_growth_ns": ("ns", "growing a goroutine stack once, without the copying"),
     "page_fault_ns": ("ns", "first touch of one page"),
     "steal_ns": ("ns", "looking into one other P's queue"),
-    "thread_handoff_ns": ("ns", "giving a P to another M, without waking its kernel thread"),
+    "thread_handoff_ns": (
+        "ns",
+        "an M that returns from a system call without its P: looking for another, or queueing its task",
+    ),
     "go_runtime_resident_bytes": ("bytes", "physical memory of the Go runtime itself"),
     "go_runtime_virtual_bytes": ("bytes", "address space of the Go runtime itself"),
     "perf_event_ns": ("ns", "recording one event with perf"),

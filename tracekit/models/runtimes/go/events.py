@@ -8,7 +8,8 @@ from tracekit.engine import hooks
 from tracekit.engine.hooks import NETWORK, implements
 from tracekit.engine.kernel import interrupt, wake_thread
 from tracekit.engine.queue import arm, runtime_slot
-from tracekit.engine.state import NONE, R_NETWORK, R_SLEEP, T_RUNNING, Sim
+from tracekit.engine.record import charge
+from tracekit.engine.state import HOSTED, NONE, O_HANDOFF, R_NETWORK, R_SLEEP, T_RUNNING, Sim
 from tracekit.jit import njit
 from tracekit.models.runtimes.go.queues import add_network, add_timer, has_local, queue_global, queue_local
 from tracekit.models.runtimes.go.state import P_BUSY, POLL, SYSMON, State
@@ -68,10 +69,13 @@ def _returning(rt: State, kernel: Any, sim: Sim, cpu: int, task: int) -> bool:
     if p >= 0:
         rt.ps[p].in_syscall = 0
         return True
+    handoff = sim.costs[HOSTED].handoff  # its P is gone: exitsyscall's slow path
     p = take_idle_p(rt, sim)
     if p >= 0:
         hold_p(rt, thread, p)
+        charge(sim, cpu, task, O_HANDOFF, handoff)
         return True
+    charge(sim, cpu, NONE, O_HANDOFF, handoff)
     queue_global(rt, sim, task)
     return False
 
