@@ -61,6 +61,19 @@ def test_round_robin_takes_turns_of_its_time_slice() -> None:
     assert picture(run) == ["aaaabbbbaaaabbbb"]
 
 
+def test_cfs_alternates_at_ticks() -> None:
+    # each of two threads gets half of the 6 ms period; that it is over is seen at the tick at 4 ms
+    assert picture(free(computing(a=8, b=8), kernel="cfs")) == ["aaaabbbbaaaabbbb"]
+
+
+def test_cfs_lets_a_sleeper_in_at_once_and_eevdf_at_the_end_of_the_slice() -> None:
+    # cfs: the sleeper is placed half a period behind, more than the 1 ms it needs to take the CPU
+    # eevdf: it has no lag to claim and its deadline is no earlier, so it waits for the tick at 8 ms
+    work = program({"s": [("sleep", 6 * MS), ("compute", 2 * MS)], "a": [("compute", 12 * MS)]})
+    assert picture(free(work, kernel="cfs")) == ["aaaaaassaaaaaa"]
+    assert picture(free(work)) == ["aaaaaaaassaaaa"]
+
+
 def test_new_threads_go_to_the_idlest_cpu_and_an_idle_cpu_pulls() -> None:
     # c starts behind a; when b's CPU has nothing left, it takes c over (sched_balance_newidle)
     run = free(computing(a=12, b=2, c=4), cpus=2, kernel="fifo")

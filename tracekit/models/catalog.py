@@ -7,7 +7,7 @@ import importlib
 from importlib.metadata import entry_points
 
 from tracekit.errors import UsageError
-from tracekit.models.kernels import eevdf, fifo
+from tracekit.models.kernels import cfs, eevdf, fifo
 from tracekit.models.model import KernelPolicy, Model, Parameter
 from tracekit.models.runtimes import go, one_to_one
 
@@ -63,7 +63,9 @@ GOROUTINE = Model(
 )
 
 MODELS: dict[str, Model] = {model.name: model for model in (PROCESS, THREAD, GOROUTINE)}
-KERNELS: dict[str, KernelPolicy] = {policy.name: policy for policy in (eevdf.POLICY, fifo.POLICY, fifo.ROUND_ROBIN)}
+KERNELS: dict[str, KernelPolicy] = {
+    policy.name: policy for policy in (eevdf.POLICY, cfs.POLICY, fifo.POLICY, fifo.ROUND_ROBIN)
+}
 
 
 def catalog() -> dict[str, Model]:
