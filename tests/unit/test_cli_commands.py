@@ -191,3 +191,17 @@ def test_a_closed_pipe_is_quiet() -> None:
         assert process.stdout is not None and process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
+
+
+def test_a_folder_of_runs_is_reported_in_the_order_of_the_forms(tmp_path: Path) -> None:
+    from tracekit.cli.inputs import reportable
+    from tracekit.tables.build import empty
+    from tracekit.tables.bundle import Run
+    from tracekit.tables.schema import BUNDLES
+    from tracekit.tables.store import save_all
+
+    tables = {name: empty(declared) for name, declared in BUNDLES["run"].items()}
+    names = ("goroutine", "mine", "process", "thread")
+    save_all({name: Run(dict(tables), {"model": name}) for name in names}, tmp_path / "x.runs")
+    found = reportable([tmp_path / "x.runs"])
+    assert [run.meta["model"] for run in found.runs] == ["process", "thread", "goroutine", "mine"]

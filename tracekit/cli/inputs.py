@@ -9,6 +9,7 @@ from tracekit.cli.progress import progress
 from tracekit.errors import StoreError, UsageError
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
 from tracekit.tables.store import is_bundle, is_collection, load, load_all
+from tracekit.vocabulary import FORMS
 
 WORKLOAD_SUFFIX = ".toml"
 
@@ -81,11 +82,18 @@ def reportable(paths: list[Path]) -> Reportable:
     found = Reportable()
     for path in paths:
         bundles = load_all(path) if is_collection(path) else {path.name: load(path)}
-        for bundle in bundles.values():
+        for _, bundle in sorted(bundles.items(), key=_forms_first):
             _file(found, bundle, path)
     if not found.runs:
         raise UsageError("no run among these bundles", where=str(paths[0]), remedy="make runs with `tracekit replay`")
     return found
+
+
+def _forms_first(named: tuple[str, Bundle]) -> tuple[int, str]:
+    """A folder has its files by name; a reader expects process, thread, goroutine, as `replay` prints them."""
+    name, bundle = named
+    model = bundle.meta.get("model")
+    return (FORMS.index(model) if model in FORMS else len(FORMS), name)
 
 
 def _file(found: Reportable, bundle: Bundle, path: Path) -> None:
