@@ -11,12 +11,12 @@ ENTRY = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from tracekit.jit import cached_njit, is_compiled
+from tracekit.jit import cached_njit
 from entry import work
 
 compiled = cached_njit(work, extra=[Path({folder!r}) / "helper.py"])
-before = is_compiled(compiled)
-print(before, compiled(20))
+value = compiled(20)
+print(bool(compiled.stats.cache_hits), value)
 """
 
 

@@ -23,8 +23,6 @@ from tracekit.jit import JIT, njit
 F = TypeVar("F", bound=Callable[..., Any])
 
 _TABLE: dict[tuple[str, type], Callable[..., Any]] = {}
-KERNEL_HOOKS: dict[str, str] = {}  # name -> first line of what it does
-RUNTIME_HOOKS: dict[str, str] = {}
 
 
 def implements(hook: Callable[..., Any], state: type) -> Callable[[F], F]:
@@ -38,22 +36,18 @@ def implements(hook: Callable[..., Any], state: type) -> Callable[[F], F]:
     return register
 
 
-def _hook(registry: dict[str, str]) -> Callable[[F], F]:
-    def declare(default: F) -> F:
-        name = default.__name__
-        registry[name] = (default.__doc__ or "").strip().split("\n")[0]
-        compiled_default = njit(default)
+def _hook(default: F) -> F:
+    name = default.__name__
+    compiled_default = njit(default)
 
-        def dispatch(policy: Any, *args: Any) -> Any:
-            return _TABLE.get((name, type(policy)), compiled_default)(policy, *args)
+    def dispatch(policy: Any, *args: Any) -> Any:
+        return _TABLE.get((name, type(policy)), compiled_default)(policy, *args)
 
-        dispatch.__name__ = name
-        dispatch.__doc__ = default.__doc__
-        if JIT:
-            _overload(dispatch, default, compiled_default, name)
-        return dispatch  # type: ignore[return-value]
-
-    return declare
+    dispatch.__name__ = name
+    dispatch.__doc__ = default.__doc__
+    if JIT:
+        _overload(dispatch, default, compiled_default, name)
+    return dispatch  # type: ignore[return-value]
 
 
 def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compiled: Any, name: str) -> None:
@@ -74,11 +68,8 @@ def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compile
     overload(dispatch, strict=False)(scope["chooser"])
 
 
-kernel_hook = _hook(KERNEL_HOOKS)
-runtime_hook = _hook(RUNTIME_HOOKS)
-
-# Why a thread enters a run queue (`enqueue`), and how a task became runnable (`ready`).
-WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED, TIMER, NETWORK = 0, 1, 2, 3, 4, 5, 6
+# Why a thread enters a run queue (`enqueue`), or a task goes back to one (`requeue`).
+WAKEUP, SPAWN, PREEMPTED, YIELD = 0, 1, 2, 3
 # What next_task may answer instead of a task.
 PARK, AGAIN = -1, -2
 
@@ -86,59 +77,59 @@ PARK, AGAIN = -1, -2
 # ---- kernel policy: how kernel threads share CPUs ----------------------------------------------------------
 
 
-@kernel_hook
+@_hook
 def select_cpu(kernel: Any, sim: Any, thread: int, waker_cpu: int) -> int:
     """The CPU whose queue a waking thread joins; waker_cpu is -1 for a timer."""
     return sim.threads[thread].cpu
 
 
-@kernel_hook
+@_hook
 def enqueue(kernel: Any, sim: Any, cpu: int, thread: int, why: int) -> None:
-    """The thread is runnable and joins cpu's queue; why is WAKEUP, SPAWN, PREEMPTED, YIELD or MIGRATED."""
+    """The thread is runnable and joins cpu's queue; why is WAKEUP, SPAWN, PREEMPTED or YIELD."""
 
 
-@kernel_hook
+@_hook
 def pick_next(kernel: Any, sim: Any, cpu: int) -> int:
     """Take the thread to run next out of cpu's queue; -1 when the queue is empty."""
     return -1
 
 
-@kernel_hook
+@_hook
 def balance(kernel: Any, sim: Any, cpu: int) -> int:
     """The CPU goes idle: take a thread out of another CPU's queue, or -1."""
     return -1
 
 
-@kernel_hook
+@_hook
 def running(kernel: Any, sim: Any, cpu: int, thread: int) -> None:
     """The thread starts to run on cpu."""
 
 
-@kernel_hook
+@_hook
 def stopping(kernel: Any, sim: Any, cpu: int, thread: int, ran_ns: int) -> None:
     """Account ran_ns of the running thread; called before each decision, and when it leaves the CPU."""
 
 
-@kernel_hook
+@_hook
 def preempts(kernel: Any, sim: Any, cpu: int, thread: int) -> bool:
     """Whether the thread just queued on cpu should take it from the running one at once."""
     return False
 
 
-@kernel_hook
+@_hook
 def time_slice(kernel: Any, sim: Any, cpu: int, thread: int) -> int:
     """The longest the thread may run while others wait, in ns."""
     return 1 << 62
 
 
-@kernel_hook
+@_hook
 def tick(kernel: Any, sim: Any, cpu: int) -> bool:
     """At a timer tick with others waiting: whether the running thread must leave. Default: its time slice is over."""
     c = sim.cpus[cpu]
     return sim.world[0].now - c.slice_start >= time_slice(kernel, sim, cpu, c.thread)
 
 
-@kernel_hook
+@_hook
 def blocking(kernel: Any, sim: Any, cpu: int, thread: int) -> None:
     """The running thread goes to sleep."""
 
@@ -146,48 +137,48 @@ def blocking(kernel: Any, sim: Any, cpu: int, thread: int) -> None:
 # ---- runtime: how tasks sit on kernel threads -----------------------------------------------------------------
 
 
-@runtime_hook
+@_hook
 def begin(runtime: Any, kernel: Any, sim: Any) -> None:
     """Once, before the first event."""
 
 
-@runtime_hook
-def ready(runtime: Any, kernel: Any, sim: Any, task: int, cpu: int, how: int) -> None:
-    """A task of the runtime became runnable on cpu (-1: by a timer); how is WAKEUP, SPAWN, TIMER or NETWORK."""
+@_hook
+def ready(runtime: Any, kernel: Any, sim: Any, task: int, cpu: int) -> None:
+    """A task of the runtime became runnable on cpu (-1: by a timer)."""
 
 
-@runtime_hook
+@_hook
 def next_task(runtime: Any, kernel: Any, sim: Any, cpu: int, thread: int) -> int:
     """The thread needs a task: which one, or PARK (the thread blocks), or AGAIN (time was charged; ask again)."""
     return -1
 
 
-@runtime_hook
+@_hook
 def parking(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
     """The running task parks in user space; its thread goes on without it."""
 
 
-@runtime_hook
+@_hook
 def entering(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
     """The task's kernel thread blocks in the kernel together with its task."""
 
 
-@runtime_hook
+@_hook
 def returning(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> bool:
     """The thread runs again after `entering`: whether it may go on with its task; if not, the task was queued."""
     return True
 
 
-@runtime_hook
+@_hook
 def requeue(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int, why: int) -> None:
     """The running task goes back to a queue; why is PREEMPTED or YIELD."""
 
 
-@runtime_hook
+@_hook
 def expired(runtime: Any, kernel: Any, sim: Any, task: int, network: bool) -> None:
     """A sleep (or, with network, a network wait) of a parked task is over; make it `ready` in the runtime's own time."""
 
 
-@runtime_hook
+@_hook
 def alarm(runtime: Any, kernel: Any, sim: Any, slot: int) -> None:
     """An event that the runtime armed for itself (slot 0 to RUNTIME_SLOTS - 1) is due."""

@@ -13,7 +13,7 @@ from tracekit.engine import kernel, loop, setup
 from tracekit.engine import state as st
 from tracekit.engine.recorder import Recorder, run_tables
 from tracekit.errors import ModelError, UsageError
-from tracekit.jit import cached_njit, is_compiled
+from tracekit.jit import cached_njit
 from tracekit.machine.profile import Profile, load_profile
 from tracekit.models.catalog import find_kernel, find_model
 from tracekit.models.model import KernelPolicy, Model, Sizes, foreign_files, own, resolve
@@ -38,12 +38,6 @@ Progress = Callable[[int, int], None]  # (tasks ended, tasks in all)
 def compiled_run(model: Model, policy: KernelPolicy) -> Callable[..., int]:
     """The loop, compiled for one runtime and one policy; cached by their sources."""
     return cached_njit(loop.run, extra=foreign_files(model, policy))
-
-
-def needs_compiling(model_name: str, kernel_name: str | None = None) -> bool:
-    """Whether the first replay under this model will compile before it runs."""
-    model = find_model(model_name)
-    return not is_compiled(compiled_run(model, find_kernel(kernel_name) if kernel_name else model.kernel))
 
 
 def replay(
@@ -94,9 +88,9 @@ def _states(
     count = int(np.count_nonzero(program.tables["tasks"]["converted"].to_numpy(zero_copy_only=False)))
     own_threads = model.runtime.threads(count, cpus, runtime_values) if hosted else 0
     figures = {name: profile.value(name) for name in profile.costs}
-    policy_values = {"tick_period_ns": figures["tick_period_ns"], **own(values, policy.name)}
+    policy_values = {**own(values, policy.name), "tick_period_ns": figures["tick_period_ns"]}
     sim, starts, fan_out = setup.new_sim(
-        program, cpus=cpus, cost_rows=setup.costs(figures, model.form, None), hosted=hosted,
+        program, cpus=cpus, cost_rows=setup.costs(figures, model.form), hosted=hosted,
         own_space=model.own_space, own_threads=own_threads, seed=seed,
     )  # fmt: skip
     world = sim.world

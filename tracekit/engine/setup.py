@@ -81,7 +81,7 @@ def objects(program: Program) -> Any:
     return out
 
 
-def costs(values: Mapping[str, int], form: str, tick_period: int | None) -> Any:
+def costs(values: Mapping[str, int], form: str) -> Any:
     """Two rows: what native tasks and kernel threads pay, and what the runtime's hosted tasks pay."""
     out = st.records(2, st.COST)
     native = "thread" if form == "goroutine" else form
@@ -101,8 +101,6 @@ def costs(values: Mapping[str, int], form: str, tick_period: int | None) -> Any:
         out.thread_spawn[row] = values["thread_spawn_ns"]
         out.thread_resident[row] = values["thread_resident_bytes"]
         out.thread_virtual[row] = values["thread_virtual_bytes"]
-        if tick_period:
-            out.tick_period[row] = tick_period
     out.timer_slack[st.HOSTED] = 0  # the runtime keeps its own timers
     out.page_fault[st.HOSTED] = 0  # counted with the copying
     return out

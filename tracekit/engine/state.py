@@ -34,7 +34,7 @@ S = SEGMENTS
 K_SEMAPHORE = OBJECT_KINDS["semaphore"]
 
 # Thread states, and why a thread that still runs is about to leave its CPU or its task.
-T_UNUSED, T_RUNNING, T_RUNNABLE, T_BLOCKED, T_ENDED = 0, 1, 2, 3, 4
+T_RUNNING, T_RUNNABLE, T_BLOCKED, T_ENDED = 1, 2, 3, 4  # 0: not started
 STAYS, BLOCKS, YIELDS, ENDS = 0, 1, 2, 3
 
 # A task's layer: NATIVE tasks are kernel threads, HOSTED ones are run by the runtime.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine.hooks import SPAWN, WAKEUP, expired, ready
+from tracekit.engine.hooks import expired, ready
 from tracekit.engine.kernel import wake_thread
 from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
 from tracekit.engine.state import (
@@ -73,7 +73,7 @@ def unblock(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, waker: int
         target = wake_thread(kernel, sim, t.thread, cpu, False)
         t.cpu = target
     else:
-        ready(runtime, kernel, sim, task, cpu, WAKEUP)
+        ready(runtime, kernel, sim, task, cpu)
     write_wakeup(sim, waker, task, cpu, target, reason)
 
 
@@ -95,7 +95,7 @@ def start(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, parent: int)
         target = wake_thread(kernel, sim, t.thread, cpu, True)
         t.cpu = target
     else:
-        ready(runtime, kernel, sim, task, cpu, SPAWN)
+        ready(runtime, kernel, sim, task, cpu)
     write_wakeup(sim, parent, task, cpu, target, R_SPAWN)
 
 

@@ -273,6 +273,5 @@ POLICY = KernelPolicy(
     parameters=(
         Parameter("base_slice_ns", 700_000, "ns", "slice on one CPU; times 1 + log2 of the CPUs (6.18: 0.7 ms)", 1000),
         Parameter("migration_cost_ns", 500_000, "ns", "a thread that ran this recently counts as cache hot"),
-        Parameter("tick_period_ns", 4_000_000, "ns", "bound on lag beyond a slice (one tick)", 1000),
     ),
 )

@@ -1,7 +1,7 @@
-"""How the kernels of this reader are compiled: as the package's other compiled code, but without reference counts.
+"""How the kernels of this reader are compiled: without reference counts, as they only fill their caller's arrays.
 
-A kernel here makes no arrays, it only fills its caller's. numba's counting of references to them took 9 of 10
-parts of the time; without it an event costs about 40 ns. Compiled code is kept where `tracekit.jit` keeps its own.
+A `part` is compiled into each kernel that calls it: it is too small, or its arguments too many, for a call. With
+reference counts an event cost ten times the 40 ns it does.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-import numba
 import numpy as np
 
-from tracekit.jit import cache_root, sources_digest
+from tracekit.jit import cached_njit
+from tracekit.jit import lean as part
 
-_njit: Any = numba.njit
-_config: Any = numba.config
-_BORROWED = {"_nrt": False, "nogil": True, "no_cfunc_wrapper": True}
+__all__ = ["constant", "constants", "kernel", "part"]
 
-F = TypeVar("F", bound=Callable[..., object])
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 def constant(value: int) -> int:
@@ -36,14 +34,4 @@ def constants(count: int) -> list[int]:
 
 def kernel(function: F) -> F:
     """Compile `function` when first called, and keep it on disk."""
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = str(cache_root() / f"numba-{sources_digest()}")
-    try:
-        return cast(F, _njit(cache=True, **_BORROWED)(function))
-    finally:
-        _config.CACHE_DIR = before
-
-
-def part(function: F) -> F:
-    """Compile `function` into each kernel that calls it: it is too small, or its arguments too many, for a call."""
-    return cast(F, _njit(forceinline=True, no_cpython_wrapper=True, **_BORROWED)(function))
+    return cached_njit(function, counted=False)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tracekit.jit import lean
 from tracekit.sources.kernel.events import Number, wide
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.rows import (
     add_gap,
     add_wakeup,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.jit import cached_njit
+from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH
 
 

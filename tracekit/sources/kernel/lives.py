@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tracekit.jit import lean
 from tracekit.sources.kernel.chain import attest, vanish
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.rows import activate, add_gap, add_task, close_row, end_task, known_task, open_row
 from tracekit.sources.kernel.world import (
     COMM,

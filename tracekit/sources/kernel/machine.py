@@ -7,10 +7,9 @@ Rows hold task numbers in order of creation; `build` renames them in order of fi
 
 from __future__ import annotations
 
-from tracekit.jit import cached_njit
+from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.chain import account, attest, enter, leave
 from tracekit.sources.kernel.events import Number, Records, wide
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.lives import fork, last_of, note
 from tracekit.sources.kernel.rows import add_wakeup, close_row, has_room, open_row, task_for
 from tracekit.sources.kernel.world import (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tracekit.jit import lean
 from tracekit.sources.kernel.events import Number
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.kernel.world import (
     EXITED,
     N_ACTIVE,

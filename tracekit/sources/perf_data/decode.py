@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tracekit.jit import cached_njit
+from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import (
     EVENT,
     EVENT_KINDS,
@@ -21,7 +21,6 @@ from tracekit.sources.kernel.events import (
     wide,
 )
 from tracekit.sources.kernel.formats import EventFormat, Field, prev_state_masks
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.perf_data.layout import HEADER_SIZE, TID_AT
 from tracekit.sources.perf_data.numbers import Bytes, i32, integer, u16, u32
 from tracekit.sources.perf_data.walk import COMM, EXIT, FORK, SAMPLE, raw_at

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tracekit.jit import lean
 from tracekit.sources.kernel.events import Number
-from tracekit.sources.kernel.lean import lean
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tracekit.jit import cached_njit
+from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import Number, Records, Row, Rows
-from tracekit.sources.kernel.lean import lean
 from tracekit.sources.perf_data.layout import (
     CPU_AT,
     END_CPU,

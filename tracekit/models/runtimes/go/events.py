@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.engine import hooks
-from tracekit.engine.hooks import NETWORK, implements
+from tracekit.engine.hooks import implements
 from tracekit.engine.kernel import interrupt, wake_thread
 from tracekit.engine.queue import arm, runtime_slot
 from tracekit.engine.record import charge
@@ -28,12 +28,12 @@ POLL_OVERDUE_NS = 10_000_000  # sysmon polls when nobody did for 10 ms
 
 
 @implements(hooks.ready, State)
-def _ready(rt: State, kernel: Any, sim: Sim, task: int, cpu: int, how: int) -> None:
+def _ready(rt: State, kernel: Any, sim: Sim, task: int, cpu: int) -> None:
     p = NONE
     if cpu >= 0 and sim.cpus[cpu].thread >= 0:
         p = rt.ms[sim.cpus[cpu].thread].p
     if p >= 0:
-        queue_local(rt, sim, p, task, how != NETWORK)
+        queue_local(rt, sim, p, task, True)
         wake_p(rt, kernel, sim, cpu, running_task(sim, cpu))
     else:
         queue_global(rt, sim, task)
