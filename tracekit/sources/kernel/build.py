@@ -12,11 +12,13 @@ from tracekit.errors import SourceError
 from tracekit.sources.kernel import machine
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.events import (
+    EVENT,
     EVENT_KINDS,
     GAP,
     PREV_STATES,
     SCHEDULING_KINDS,
     KernelRecording,
+    KernelStream,
     Records,
     Rows,
 )
@@ -71,6 +73,26 @@ def build(recording: KernelRecording) -> Built:
         form,
         recording.policies + _policies(world, events, recording.wakeup),
     )
+
+
+def build_stream(stream: KernelStream) -> Built:
+    """`build` for a recording that comes in batches. Raises SourceError when it has no scheduling event."""
+    batches = list(stream.batches)
+    starts = np.cumsum([0, *(len(batch.events) for batch in batches)])
+
+    def names(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
+        found = [""] * len(rows)
+        owners = np.searchsorted(starts, rows, side="right") - 1
+        for owner in np.unique(owners).tolist():
+            places = np.flatnonzero(owners == owner)
+            named = batches[owner].names(rows[places] - starts[owner], roles[places])
+            for place, name in zip(places.tolist(), named, strict=True):
+                found[place] = name
+        return found
+
+    events = np.concatenate([batch.events for batch in batches]) if batches else np.zeros(0, EVENT)
+    gaps = np.concatenate([np.zeros(0, GAP), *stream.gaps])
+    return build(KernelRecording(events, names, gaps, stream.wakeup, policies=stream.policies, streams=stream.streams))
 
 
 def use_wakeup(events: Records, chosen: str) -> bool:

@@ -6,9 +6,9 @@ Every kernel format (perf.data, ftrace, trace.dat, Perfetto) brings its events i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +101,30 @@ class KernelRecording:
     progress: Progress = no_progress
     policies: list[dict[str, object]] = field(default_factory=list)
     streams: list[str | None] = field(default_factory=list)  # one by gap: the part of the file; empty: none known
+
+
+class Batch(NamedTuple):
+    """Some events of a recording (EVENT, in time order, none before those of the batch before), and their names.
+
+    `names` takes rows of this batch. Both are done with when the next batch is asked for.
+    """
+
+    events: Records
+    names: NameReader
+
+
+@dataclass
+class KernelStream:
+    """A recording that comes in batches, so that no file need fit in memory.
+
+    `gaps`, `policies` and `streams` may grow while the batches are read; they are looked at when all are in.
+    """
+
+    batches: Iterable[Batch]
+    gaps: list[Records] = field(default_factory=list)  # of GAP
+    streams: list[str | None] = field(default_factory=list)  # one by gap, or empty
+    wakeup: str = "waking"
+    policies: list[dict[str, object]] = field(default_factory=list)
 
 
 def blank_events(count: int) -> Records:
