@@ -89,6 +89,22 @@ GAP_CAUSES = Words("gap cause", {
     "pid_reused": "a thread id that ended was seen again; a new task begins here",
 })  # fmt: skip
 
+RANGES = Words("range kind", {
+    "gc": "the collector marks live memory, beside the program",
+    "stop_the_world": "nothing but the runtime runs; the task is who stopped the others",
+    "sweep": "memory found dead is given back, on the CPU and task named",
+    "mark_assist": "the task has to help the collector before it may allocate",
+    "user_task": "a task as the program defines it, over any number of goroutines or threads",
+    "region": "a part of the task's run that the program names",
+    "log": "one line of text from the program; takes no time",
+})  # fmt: skip
+
+COUNTERS = Words("counter kind", {
+    "heap_bytes": "bytes of heap in use",
+    "heap_goal_bytes": "bytes of heap at which the next collection begins",
+    "cpu_limit": "CPUs that the runtime may use at once (GOMAXPROCS)",
+})  # fmt: skip
+
 OVERHEADS = Words("overhead kind", {
     "switch": "registers, stack and the kernel's own work when a CPU changes task",
     "address_space": "changing the memory mapping, with its TLB misses",

@@ -16,7 +16,7 @@ from tracekit.errors import StoreError
 from tracekit.tables import store
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Trace
-from tracekit.tables.schema import SCHEMA_VERSION, arrow_schema
+from tracekit.tables.schema import SCHEMA_VERSION, TABLES_SINCE, arrow_schema
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_what_was_saved_is_loaded(trace: Trace, folder: Path) -> None:
     for name, expected in trace.tables.items():
         assert loaded.tables[name].to_pylist() == expected.to_pylist()
         assert loaded.tables[name].schema.equals(expected.schema, check_metadata=True)
+
+
+def test_a_bundle_of_the_first_schema_is_loaded_with_what_came_later_empty(trace: Trace, folder: Path) -> None:
+    for name, since in TABLES_SINCE.items():
+        assert since > 1
+        (folder / f"{name}.parquet").unlink()
+    for name in ("intervals", "wakeups"):
+        path = folder / f"{name}.parquet"
+        pq.write_table(pq.read_table(path).drop_columns(["stack_id"]), path)
+        accept_as_written(path)
+    change_header(folder, schema_version=1)
+    loaded = store.load(folder)
+    assert loaded.tables["intervals"].to_pylist() == trace.tables["intervals"].to_pylist()
+    assert [loaded.tables[name].num_rows for name in TABLES_SINCE] == [0, 0, 0]
+    assert list(loaded.tables) == list(trace.tables)
 
 
 def test_other_tools_read_the_files_as_they_are(folder: Path) -> None:

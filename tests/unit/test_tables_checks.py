@@ -31,7 +31,7 @@ def trace(intervals: dict[str, Any] = INTERVALS, **tables: dict[str, Any]) -> Tr
         "wakeups": {"at_ns": [80], "wakee_id": [0], "waker_id": [1]},
         "gaps": {"start_ns": [5], "end_ns": [5], "cause": ["truncated"]},
     } | tables
-    return Trace({name: table(name, columns[name]) for name in BUNDLES["trace"]})
+    return Trace({name: table(name, columns[name]) for name in BUNDLES["trace"] if name in columns})
 
 
 def program(segments: dict[str, Any], **tables: dict[str, Any]) -> Program:
@@ -71,6 +71,15 @@ def with_cell(columns: dict[str, Any], name: str, row: int, value: object) -> di
 
 def laws(bundle: Trace | Program) -> set[tuple[str, str, int]]:
     return {(f.table, f.law, f.row) for f in check(bundle)}
+
+
+def test_stacks_and_ranges_refer_to_rows_before_them() -> None:
+    stacks = {"stack_id": [0, 1], "caller_id": [None, 0], "function": ["main.main", "main.f"]}
+    ranges = {"range_id": [0], "kind": ["region"], "start_ns": [3], "end_ns": [9], "stack_id": [1], "task_id": [1]}
+    assert check(trace(stacks=stacks, ranges=ranges)) == []
+    assert laws(trace(stacks=with_cell(stacks, "caller_id", 0, 1), ranges=ranges)) == {("stacks", "order", 0)}
+    assert laws(trace(stacks=stacks, ranges=with_cell(ranges, "stack_id", 0, 2))) == {("ranges", "ids", 0)}
+    assert laws(trace(ranges={**ranges, "stack_id": [None], "enclosing_id": [1]})) == {("ranges", "ids", 0)}
 
 
 def test_sound_bundles_have_no_findings() -> None:

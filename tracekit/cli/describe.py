@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracekit.cli.output import columns, facts
 from tracekit.tables.bundle import Bundle, Program, Run
+from tracekit.tables.schema import TABLES_SINCE
 from tracekit.units import format_duration
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _render_head(known: dict[str, Any]) -> str:
         "length": format_duration(meta["end_ns"]) if meta.get("end_ns") is not None else None,
         "events": meta.get("events"),
         "form": meta.get("form"),
-        "rows": _pairs(rows),
+        "rows": _pairs({name: count for name, count in rows.items() if count or name not in TABLES_SINCE}),
     }
     special = {"program": _program_facts, "run": _run_facts, "trace": _trace_facts}[known["kind"]]
     return facts({**common, **special(known, meta)})

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tracekit.errors import TableError
-from tracekit.tables.schema import BUNDLES
+from tracekit.tables.schema import BUNDLES, TABLES_SINCE
 
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
 
+def _with_empty(wanted: Mapping[str, str], given: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """In the declared order, with an empty table for each that may be left out and is."""
+    absent = [name for name, declared in wanted.items() if declared in TABLES_SINCE and name not in given]
+    if absent:
+        from tracekit.tables.build import empty
+
+        given = {**given, **{name: empty(wanted[name]) for name in absent}}
+    return {name: given[name] for name in (*wanted, *given) if name in given}
+
+
 @dataclass
 class Bundle:
-    """Arrow tables by name (`BUNDLES[kind]`), and `meta`, a JSON-ready dict. Raises TableError on a missing table."""
+    """Arrow tables by name (`BUNDLES[kind]`), and `meta`, a JSON-ready dict. Raises TableError on a missing table.
+
+    Those of `TABLES_SINCE` may be left out, and are empty then.
+    """
 
     tables: dict[str, pa.Table]
     meta: dict[str, Any] = field(default_factory=dict)
@@ -23,6 +37,7 @@ class Bundle:
 
     def __post_init__(self) -> None:
         wanted = BUNDLES[self.kind]
+        self.tables = _with_empty(wanted, self.tables)
         if set(self.tables) != set(wanted):
             differing = ", ".join(sorted(set(self.tables) ^ set(wanted)))
             raise TableError(f"a {self.kind} has the tables {', '.join(wanted)}; missing or extra: {differing}")
@@ -37,7 +52,7 @@ class Bundle:
 
 
 class Trace(Bundle):
-    """What happened. Tables: tasks, intervals, wakeups, gaps."""
+    """What happened. Tables: tasks, intervals, wakeups, gaps; ranges, counters and stacks where recorded."""
 
     kind: ClassVar[str] = "trace"
 

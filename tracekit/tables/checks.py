@@ -4,7 +4,7 @@ Order of rows: `ORDER` says by which columns each table is sorted. Rows equal in
 things happened. Laws, by the name a finding carries:
 
 * `schema`: columns, types and words are as declared, and only nullable columns hold nulls
-* `order`: rows are sorted by `ORDER`; tasks and objects are numbered by their row, segments within their task
+* `order`: rows are sorted by `ORDER`; tasks, objects, ranges and stacks are numbered by row, segments within their task
 * `times`: no time is negative; an interval is not empty, and nothing else ends before it starts
 * `ids`: every id refers to a row, or is null where it may be
 * `one_task_per_cpu`: RUNNING intervals of a CPU do not overlap
@@ -33,6 +33,9 @@ ORDER: dict[str, tuple[str, ...]] = {
     "intervals": ("start_ns", "task_id"),
     "wakeups": ("at_ns",),
     "gaps": ("start_ns", "end_ns", "cpu"),
+    "ranges": ("start_ns", "range_id"),
+    "counters": ("at_ns",),
+    "stacks": ("stack_id",),
     "overheads": ("at_ns",),
     "memory": ("at_ns",),
     "operations": ("at_ns",),
@@ -43,7 +46,11 @@ ORDER: dict[str, tuple[str, ...]] = {
 
 # Which table of the same bundle an id column counts rows of. thread_id and cpu number things without a table.
 _REFERS = {"task_id": "tasks", "process_id": "tasks", "parent_id": "tasks", "target_id": "tasks",
-           "waker_id": "tasks", "wakee_id": "tasks", "object_id": "objects"}  # fmt: skip
+           "waker_id": "tasks", "wakee_id": "tasks", "object_id": "objects",
+           "stack_id": "stacks", "caller_id": "stacks", "enclosing_id": "ranges"}  # fmt: skip
+
+# Tables whose first id is the row's number.
+_NUMBERED = (("tasks", "task_id"), ("objects", "object_id"), ("ranges", "range_id"), ("stacks", "stack_id"))
 
 # Which object kinds a segment kind can use.
 _LOCKS, _EVENTS = ("mutex", "rwmutex"), ("event", "semaphore")
@@ -139,10 +146,13 @@ def _order(kind: str, frames: Frames) -> Iterator[Finding]:
 
 def _numbered(kind: str, frames: Frames) -> Iterator[Finding]:
     """Ids that are row numbers are, so that joining is indexing."""
-    for name, key in (("tasks", "task_id"), ("objects", "object_id")):
+    for name, key in _NUMBERED:
         if name in frames:
             bad = frames[name].filter(pl.col(key) != pl.col("row"))
             yield from _broken(name, "order", bad, f"{key} is not the row number")
+    if "stacks" in frames:
+        bad = frames["stacks"].filter(pl.col("caller_id") >= pl.col("stack_id"))
+        yield from _broken("stacks", "order", bad, "a caller stands after what it calls")
     if kind == "program":
         expected = pl.int_range(pl.len()).over("task_id")
         bad = frames["segments"].filter(pl.col("ordinal") != expected)

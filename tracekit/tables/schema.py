@@ -14,12 +14,15 @@ from tracekit import vocabulary as words
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: ranges, counters, stacks, and stack_id in intervals and wakeups
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column. `dtype` is an Arrow type name, or `words` for a dictionary over `vocabulary`."""
+    """One column. `dtype` is an Arrow type name, or `words` for a dictionary over `vocabulary`.
+
+    `since` is the schema version that brought it: in an older bundle it is null throughout.
+    """
 
     name: str
     dtype: str
@@ -27,6 +30,7 @@ class Column:
     meaning: str
     nullable: bool = False
     vocabulary: words.Words | None = None
+    since: int = 1
 
 
 def _time(name: str, meaning: str, *, nullable: bool = False) -> Column:
@@ -40,6 +44,8 @@ def _id(name: str, meaning: str, *, nullable: bool = False) -> Column:
 def _word(name: str, vocabulary: words.Words, meaning: str, *, nullable: bool = False) -> Column:
     return Column(name, "words", "word", meaning, nullable, vocabulary)
 
+
+_STACK = Column("stack_id", "int32", "id", "where in the program, where recorded; row of stacks", True, None, 2)
 
 _TASK_COLUMNS = (
     _id("task_id", "row number in this table; every other table refers to it"),
@@ -66,6 +72,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _time("end_ns", "first nanosecond after it"),
         _word("reason", words.REASONS, "why it is in this state", nullable=True),
         Column("inferred", "bool", "flag", "a bound was inferred, not recorded; see gaps"),
+        _STACK,
     ),
     "wakeups": (
         _time("at_ns", "when the wakee became runnable"),
@@ -74,6 +81,7 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _id("cpu", "where the wakeup happened", nullable=True),
         _id("target_cpu", "where the wakee was queued", nullable=True),
         _word("reason", words.REASONS, "what the wakee had waited for", nullable=True),
+        _STACK,
     ),
     "gaps": (
         _id("cpu", "the CPU concerned; null for the whole recording", nullable=True),
@@ -82,6 +90,32 @@ TABLES: dict[str, tuple[Column, ...]] = {
         _time("end_ns", "latest time concerned"),
         Column("lost_events", "int64", "count", "how many events were lost; null when unknown", True),
         _word("cause", words.GAP_CAUSES, "what happened"),
+    ),
+    "ranges": (
+        _id("range_id", "row number in this table"),
+        _word("kind", words.RANGES, "what goes on"),
+        Column("name", "string", "text", "what the program or the runtime calls it, or why it is", True),
+        Column("text", "string", "text", "what a log line says", True),
+        _id("task_id", "who does it; null for the runtime or the kernel as a whole", nullable=True),
+        _id("cpu", "where, for what is bound to a CPU", nullable=True),
+        _time("start_ns", "when it begins"),
+        _time("end_ns", "when it has ended; for a log line, when it was written"),
+        _id("enclosing_id", "the range that it is a part of", nullable=True),
+        Column("bytes", "int64", "bytes", "memory reclaimed, for a sweep", True),
+        Column("inferred", "bool", "flag", "it began before or ended after the recording"),
+        _STACK,
+    ),
+    "counters": (
+        _time("at_ns", "from this time on"),
+        _word("kind", words.COUNTERS, "what is counted"),
+        Column("value", "int64", "count", "how much, in the unit that the kind says"),
+    ),
+    "stacks": (
+        _id("stack_id", "row number in this table: a place in the program, and how it was reached"),
+        _id("caller_id", "row of the caller; null for the outermost function", nullable=True),
+        Column("function", "string", "text", "the function", True),
+        Column("file", "string", "text", "its source file", True),
+        Column("line", "int32", "count", "the line within the file", True),
     ),
     "overheads": (
         _time("at_ns", "when it was charged"),
@@ -131,8 +165,11 @@ TABLES: dict[str, tuple[Column, ...]] = {
     ),
 }  # fmt: skip
 
+# Tables that came with a later schema version: a bundle that has none of it, or is older, has them empty.
+TABLES_SINCE: dict[str, int] = {"ranges": 2, "counters": 2, "stacks": 2}
+
 # Which tables make a bundle of each kind, under the file name they have on disk. A run has all of a trace's.
-_TRACE_TABLES = {name: name for name in ("tasks", "intervals", "wakeups", "gaps")}
+_TRACE_TABLES = {name: name for name in ("tasks", "intervals", "wakeups", "gaps", *TABLES_SINCE)}
 BUNDLES: dict[str, dict[str, str]] = {
     "trace": _TRACE_TABLES,
     "program": {"tasks": "program_tasks", "segments": "segments", "objects": "objects"},

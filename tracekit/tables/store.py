@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tracekit.errors import StoreError
 from tracekit.tables import build
 from tracekit.tables.bundle import KINDS, Bundle
-from tracekit.tables.schema import BUNDLES, SCHEMA_VERSION, TABLES, Column, arrow_schema
+from tracekit.tables.schema import BUNDLES, SCHEMA_VERSION, TABLES, TABLES_SINCE, Column, arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,9 +89,11 @@ def load(folder: Path | str) -> Bundle:
     where = Path(folder)
     header = read_header(where)
     kind = header["kind"]
+    version = header["schema_version"]
     tables = {
-        name: _read_table(where / f"{name}.parquet", declared, header["tables"].get(name))
+        name: _read_table(where / f"{name}.parquet", declared, header["tables"].get(name), version)
         for name, declared in BUNDLES[kind].items()
+        if TABLES_SINCE.get(declared, 1) <= version
     }
     return KINDS[kind](tables, header["meta"])
 
@@ -195,7 +197,7 @@ def _header_digest(header: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(header, sort_keys=True).encode()).hexdigest()
 
 
-def _read_table(path: Path, declared: str, noted: Any) -> pa.Table:
+def _read_table(path: Path, declared: str, noted: Any, version: int) -> pa.Table:
     """One table, proven to be the one that was written and of the declared schema."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -203,16 +205,22 @@ def _read_table(path: Path, declared: str, noted: Any) -> pa.Table:
     try:
         if not isinstance(noted, dict) or _digest(path) != noted.get("sha256"):
             raise StoreError(f"damaged bundle: {path.name} is not as it was written", where=str(path), remedy=_AGAIN)
-        return _as_declared(pq.ParquetFile(path).read(), declared, path)
+        return _as_declared(pq.ParquetFile(path).read(), declared, path, version)
     except FileNotFoundError:
         raise StoreError(f"damaged bundle: {path.name} is missing", where=str(path.parent), remedy=_AGAIN) from None
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"damaged bundle ({_reason(error)})", where=str(path), remedy=_AGAIN) from None
 
 
-def _as_declared(table: pa.Table, declared: str, path: Path) -> pa.Table:
-    """The columns as declared, words in the codes of their vocabulary; any difference is another table."""
-    schema = arrow_schema(declared)
+def _as_declared(table: pa.Table, declared: str, path: Path, version: int) -> pa.Table:
+    """The columns as declared, words in the codes of their vocabulary; any difference is another table.
+
+    A column that is younger than the bundle's schema `version` is not there, and null.
+    """
+    import pyarrow as pa
+
+    there = [column for column in TABLES[declared] if column.since <= version]
+    schema = pa.schema([arrow_schema(declared).field(column.name) for column in there])
     if table.schema.names != schema.names:
         differing = ", ".join(sorted(set(table.schema.names) ^ set(schema.names))) or "their order"
         raise StoreError(f"wrong columns in {path.name}: {differing}", where=str(path), remedy=_AGAIN)
@@ -220,7 +228,7 @@ def _as_declared(table: pa.Table, declared: str, path: Path) -> pa.Table:
         found = table.schema.field(field.name).type
         if _plain_type(found) != _plain_type(field.type):
             raise StoreError(f"column {field.name} is {found}, not {field.type}", where=str(path), remedy=_AGAIN)
-    return build.table(declared, {c.name: _column(table, c, path) for c in TABLES[declared]})
+    return build.table(declared, {c.name: _column(table, c, path) for c in there}, rows=table.num_rows)
 
 
 def _column(table: pa.Table, column: Column, path: Path) -> pa.Array:
