@@ -116,7 +116,7 @@ def test_an_interrupted_save_leaves_what_was_there(
     def interrupted(*_: object) -> None:
         raise stop
 
-    monkeypatch.setattr(store, "_write_meta", interrupted)
+    monkeypatch.setattr(store, "write_meta", interrupted)
     with pytest.raises((KeyboardInterrupt, StoreError)):
         store.save(trace, tmp_path / "b.tracekit", force=True)
     assert names_in(tmp_path) == ({"b.tracekit"} if existing else set())
@@ -233,7 +233,7 @@ def test_several_bundles_are_saved_all_or_none(trace: Trace, tmp_path: Path, mon
     assert names_in(folder) == {"thread.tracekit"}
 
     writes = iter([None])
-    monkeypatch.setattr(store, "_write_meta", lambda *_: next(writes))
+    monkeypatch.setattr(store, "write_meta", lambda *_: next(writes))
     with pytest.raises(StopIteration):
         store.save_all({"one": trace, "two": trace}, folder, force=True)
     assert names_in(tmp_path) == {"a.runs"}

@@ -11,7 +11,8 @@ import pytest
 from tracekit.errors import TableError
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Program, Trace
-from tracekit.tables.checks import canonical, check, ensure
+from tracekit.tables.checks import check, ensure
+from tracekit.tables.order import canonical
 from tracekit.tables.schema import BUNDLES
 
 # Two tasks share cpu 0: A runs, B waits its turn and runs, A is woken by B and runs on.

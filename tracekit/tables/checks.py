@@ -1,7 +1,4 @@
-"""The laws that tables keep, checked all at once on whole columns; and the one order that rows have.
-
-Order of rows: `ORDER` says by which columns each table is sorted. Rows equal in those keep the order in which
-things happened. Laws, by the name a finding carries:
+"""The laws that tables keep, checked all at once on whole columns. By the name that a finding carries:
 
 * `schema`: columns, types and words are as declared, and only nullable columns hold nulls
 * `order`: rows are sorted by `ORDER`; tasks, objects, ranges and stacks are numbered by row, segments within their task
@@ -25,24 +22,9 @@ import pyarrow as pa
 
 from tracekit.errors import TableError
 from tracekit.tables.bundle import Bundle
+from tracekit.tables.order import ORDER
 from tracekit.tables.schema import BUNDLES, TABLES, Column, arrow_type
 from tracekit.vocabulary import SEGMENT_KINDS
-
-ORDER: dict[str, tuple[str, ...]] = {
-    "tasks": ("task_id",),
-    "intervals": ("start_ns", "task_id"),
-    "wakeups": ("at_ns",),
-    "gaps": ("start_ns", "end_ns", "cpu"),
-    "ranges": ("start_ns", "range_id"),
-    "counters": ("at_ns",),
-    "stacks": ("stack_id",),
-    "overheads": ("at_ns",),
-    "memory": ("at_ns",),
-    "operations": ("at_ns",),
-    "program_tasks": ("task_id",),
-    "segments": ("task_id", "ordinal"),
-    "objects": ("object_id",),
-}
 
 # Which table of the same bundle an id column counts rows of. thread_id and cpu number things without a table.
 _REFERS = {"task_id": "tasks", "process_id": "tasks", "parent_id": "tasks", "target_id": "tasks",
@@ -76,13 +58,6 @@ class Finding:
     def __str__(self) -> str:
         rows = "row" if self.count == 1 else "rows"
         return f"{self.table}: {self.law}: {self.detail} ({self.count} {rows}, first {self.row})"
-
-
-def canonical(name: str, table: pa.Table) -> pa.Table:
-    """The declared table `name` in its one order (stable, nulls first)."""
-    frame = pl.DataFrame({key: table.column(key) for key in ORDER[name]}).with_row_index("row")
-    rows = frame.sort(ORDER[name], maintain_order=True, nulls_last=False)["row"]
-    return table.take(rows.to_arrow())
 
 
 def check(bundle: Bundle) -> list[Finding]:

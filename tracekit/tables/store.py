@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIX = ".tracekit"
 META_FILE = "meta.json"
+ROW_GROUP_ROWS = 1 << 20  # of a Parquet file; what a reader takes in at once
 _ELSEWHERE = "choose another name with -o"
 _AGAIN = "make the bundle again from its recording"
 
@@ -45,14 +46,14 @@ def save(bundle: Bundle, folder: Path | str, *, force: bool = False) -> Path:
 
     Raises StoreError when the folder exists (`force` replaces bundles, never anything else) or can't be written.
     """
-    with _whole(Path(folder), force) as partial:
+    with whole(Path(folder), force) as partial, writing(Path(folder)):
         _write(bundle, partial)
     return Path(folder)
 
 
 def save_all(bundles: Mapping[str, Bundle], folder: Path | str, *, force: bool = False) -> Path:
     """Write several bundles as `folder/NAME.tracekit`, all or none. Raises StoreError as `save` does."""
-    with _whole(Path(folder), force) as partial:
+    with whole(Path(folder), force) as partial, writing(Path(folder)):
         for name, bundle in bundles.items():
             inside = partial / f"{name}{SUFFIX}"
             inside.mkdir()
@@ -136,25 +137,41 @@ def _refuse_unwritable(final: Path) -> None:
 
 
 @contextmanager
-def _whole(final: Path, force: bool) -> Iterator[Path]:
+def whole(final: Path, force: bool) -> Iterator[Path]:
     """A fresh folder beside `final` that takes its name if all goes well, and is gone otherwise; Ctrl-C included."""
     refuse_overwrite(final, force=force)
     partial = final.parent / f".{final.name}.partial-{os.getpid()}"
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(partial, ignore_errors=True)  # left by a killed process of the same id
-        partial.mkdir()
+        with writing(final):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            discard(partial)  # left by a killed process of the same id
+            partial.mkdir()
         yield partial
-        _publish(partial, final)
+        with writing(final):
+            _publish(partial, final)
+    finally:
+        discard(partial)
+
+
+@contextmanager
+def writing(final: Path) -> Iterator[None]:
+    """What the system refuses meanwhile is about the bundle that is to be `final`: a StoreError."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(f"can't write the bundle ({_reason(error)})", where=str(final)) from None
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of our own, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _write(bundle: Bundle, folder: Path) -> None:
-    tables = {name: _write_table(table, folder / f"{name}.parquet") for name, table in bundle.tables.items()}
-    _write_meta(bundle, tables, folder / META_FILE)
+    tables = {
+        name: write_table([table], table.schema, folder / f"{name}.parquet") for name, table in bundle.tables.items()
+    }
+    write_meta(bundle.kind, bundle.meta, tables, folder)
 
 
 def _publish(partial: Path, final: Path) -> None:
@@ -168,29 +185,54 @@ def _publish(partial: Path, final: Path) -> None:
         if old.exists():
             old.rename(final)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    discard(old)
 
 
-def _write_table(table: pa.Table, path: Path) -> dict[str, Any]:
+def write_table(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> dict[str, Any]:
+    """Write the rows of `tables`, one after the other, to one file; its rows and digest, for `write_meta`."""
     import pyarrow.parquet as pq
 
+    rows = 0
     # zstd 1 writes about as fast as snappy and half the size; the checksum finds a flipped byte in any reader.
-    pq.write_table(table, path, compression="zstd", compression_level=1, write_page_checksum=True)
-    return {"rows": table.num_rows, "sha256": _digest(path)}
+    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1, write_page_checksum=True) as writer:
+        for table in _regrouped(tables):
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            rows += table.num_rows
+    return {"rows": rows, "sha256": _digest(path)}
 
 
-def _write_meta(bundle: Bundle, tables: dict[str, Any], path: Path) -> None:
+def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, as many at a time as a row group has."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
+    rows, yielded = 0, False
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            together = pa.concat_tables(waiting)
+            whole_rows = rows - rows % ROW_GROUP_ROWS
+            yield together.slice(0, whole_rows)
+            yielded = True
+            waiting, rows = [together.slice(whole_rows)], rows - whole_rows
+    if rows or not yielded:  # a table without rows has its columns all the same
+        yield pa.concat_tables(waiting)
+
+
+def write_meta(kind: str, meta: dict[str, Any], tables: dict[str, Any], folder: Path) -> None:
+    """Write the file that makes a folder of tables a bundle; `tables` is what `write_table` gave for each."""
     from tracekit import __version__
 
     header = {
-        "kind": bundle.kind,
+        "kind": kind,
         "schema_version": SCHEMA_VERSION,
         "tool_version": __version__,
-        "meta": bundle.meta,
+        "meta": meta,
         "tables": tables,
     }
     header["sha256"] = _header_digest(header)
-    path.write_text(json.dumps(header, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / META_FILE).write_text(json.dumps(header, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _header_digest(header: dict[str, Any]) -> str:
