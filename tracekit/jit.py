@@ -2,7 +2,7 @@
 
 numba's own cache looks at the file of the function it compiles, and not at the files of what that function
 calls. Here every cache folder is named by a digest of all sources that can end up in the compiled code, so
-that an edit anywhere gives a new folder. `NUMBA_DISABLE_JIT=1` runs the same functions as plain Python.
+that an edit of any of them gives a new folder. `NUMBA_DISABLE_JIT=1` runs the same functions as plain Python.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numba.core.cpu import CPUTargetOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 JIT = os.environ.get("NUMBA_DISABLE_JIT", "0") != "1"
-KEPT_FOLDERS = 6  # compiled code of older sources; more would pile up while developing
+KEPT_FOLDERS = 24  # compiled code of older sources; more would pile up while developing
 
 _PACKAGE = Path(__file__).parent
 
@@ -37,19 +37,38 @@ def cache_root() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "tracekit"
 
 
+def reach(module: str) -> list[Path]:
+    """The package's files that code of `module` can have compiled in, as imports run one way.
+
+    Code of a source: that source's and the shared kernel's. Of the engine or the models: both, whole. Of any other
+    folder: its own. The top level's modules belong to all.
+    """
+    parts = module.split(".")[1:]
+    folder = parts[0] if len(parts) > 1 else ""
+    if folder == "sources":
+        folders = [_PACKAGE / "sources" / "kernel", _PACKAGE / "sources" / parts[1]]
+    elif folder in ("engine", "models"):
+        folders = [_PACKAGE / "engine", _PACKAGE / "models"]
+    else:
+        folders = [_PACKAGE / folder] if folder else [_PACKAGE]
+    single = _PACKAGE.joinpath(*parts).with_suffix(".py")
+    found = {*_PACKAGE.glob("*.py"), *(path for folder in folders for path in folder.rglob("*.py")), single}
+    return sorted(path for path in found if path.is_file())
+
+
 @cache
-def sources_digest(extra: tuple[Path, ...] = ()) -> str:
-    """A digest of every Python file of the package, of `extra` files, and of what compiles them."""
+def sources_digest(module: str, extra: tuple[Path, ...] = ()) -> str:
+    """A digest of the files that `module` reaches, of `extra` files, and of what compiles them."""
     state = hashlib.sha256(f"{numba.__version__} {platform.python_version()} {platform.machine()}".encode())
-    for path in [*sorted(_PACKAGE.rglob("*.py")), *extra]:
+    for path in [*reach(module), *extra]:
         state.update(path.name.encode())
         state.update(path.read_bytes())
     return state.hexdigest()[:16]
 
 
 @cache
-def _cache_folder(extra: tuple[Path, ...]) -> Path:
-    folder = cache_root() / f"numba-{sources_digest(extra)}"
+def _cache_folder(module: str, extra: tuple[Path, ...]) -> Path:
+    folder = cache_root() / f"numba-{sources_digest(module, extra)}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
@@ -97,7 +116,7 @@ def cached_njit(function: F, *, extra: Iterable[Path] = (), counted: bool = True
     if not JIT:
         return function
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_cache_folder(tuple(sorted(extra))))
+    numba.config.CACHE_DIR = str(_cache_folder(function.__module__, tuple(sorted(extra))))
     try:
         compiled: F = numba.njit(nogil=True, cache=True, **({} if counted else _UNCOUNTED))(function)
     finally:
