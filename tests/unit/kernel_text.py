@@ -5,7 +5,7 @@ An event is a line `TIME CPU TID KIND …`, where TID is the task current on the
     100 cpu0 1 switch S 2       1 leaves in state S, 2 enters
     100 cpu0 1 waking 2 cpu1    1 wakes 2, last on cpu1; `irq` at the end: in hard interrupt context
     100 cpu0 1 wakeup 2 cpu1    100 cpu0 1 wakeup_new 2 cpu0    100 cpu0 1 migrate 2 cpu1
-    100 cpu0 1 stat_runtime 1 50
+    100 cpu0 1 stat_runtime 1 50      100 cpu0 1 sys_enter 202      100 cpu0 1 sys_exit 202
     100 cpu0 1 fork 2           the tracepoint;  `100 - 1 fork 2` is a recorder's note
     100 - 0 exit 2              100 - 0 comm 2 name          0 - 2 known 3 of 3
 """
@@ -51,6 +51,9 @@ def _arguments(event: Row, kind: str, rest: list[str]) -> dict[int, str]:
         event["flags"] = IN_INTERRUPT
         rest = rest[:-1]
     if kind == "exec":
+        return {}
+    if kind in ("sys_enter", "sys_exit"):
+        event["value"] = int(rest[0])
         return {}
     event["target_tid"] = int(rest[0])
     if kind == "stat_runtime":

@@ -25,6 +25,7 @@ from tracekit.sources.kernel.world import (
     NO_TIME,
     NOT_SEEN,
     NULL,
+    REASON_UNINTERRUPTIBLE,
     REASON_WAKEUP,
     REFINED,
     RUNNABLE,
@@ -132,8 +133,11 @@ def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
     if state == EXITED:
         end_task(w, task, time_ns)
         return
+    reason = wide(w.leave_reason[prev_state])
+    if state == BLOCKED and t["syscall"] > 0 and reason in (NULL, REASON_UNINTERRUPTIBLE):
+        reason = t["syscall"] - 1
     close_row(w, task, time_ns)
-    open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, w.leave_reason[prev_state], NO)
+    open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, reason, NO)
 
 
 @lean

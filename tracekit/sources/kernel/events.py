@@ -28,6 +28,8 @@ EVENT_KINDS = Words("kernel event", {
     "exit": "target_tid is ending",
     "comm": "target_tid's name changes; value is its process",
     "known": "target_tid existed before the recording; value is its process, tid its creator",
+    "sys_enter": "tid enters the system call numbered value",
+    "sys_exit": "tid is back from the system call numbered value",
 })  # fmt: skip
 # The kinds that tracepoints give; the others come from a recorder's own notes and carry no CPU's state.
 SCHEDULING_KINDS = EVENT_KINDS["exit"]
@@ -51,6 +53,7 @@ PREV_STATE_CODES = {letter: code for code, letter in enumerate(PREV_STATES)}
 
 IN_INTERRUPT = 1  # flags: fired in hard interrupt context, so tid is only the task that was interrupted
 EXECUTED = 2  # flags: a comm that comes from exec
+GENERIC_NUMBERS = 4  # flags: a sys_enter's number is asm-generic's (aarch64, riscv64), not x86_64's
 
 PID_MAX = 4 * 1024 * 1024  # PID_MAX_LIMIT, include/linux/threads.h
 CPU_MAX = 8192  # the largest CONFIG_NR_CPUS that any architecture's Kconfig allows

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row
-from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH
+from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH, SYS_ENTER
 
 
 @lean
@@ -17,7 +17,7 @@ def _flaw(event: Row) -> Number:
         return FLAWED
     if cpu < -1 or cpu >= CPU_MAX or (cpu < 0 and kind == SWITCH):
         return FLAWED
-    if target <= 0 and kind not in (SWITCH, EXEC):
+    if target <= 0 and kind not in (SWITCH, EXEC) and kind < SYS_ENTER:
         return AIMLESS if kind >= EXIT else FLAWED
     return NULL
 

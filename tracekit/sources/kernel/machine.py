@@ -11,7 +11,7 @@ from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.chain import account, attest, enter, leave
 from tracekit.sources.kernel.events import Number, Records, wide
 from tracekit.sources.kernel.lives import fork, last_of, note
-from tracekit.sources.kernel.rows import add_wakeup, close_row, has_room, open_row, task_for
+from tracekit.sources.kernel.rows import add_wakeup, close_row, has_room, known_task, open_row, task_for
 from tracekit.sources.kernel.world import (
     BLOCKED,
     COMM,
@@ -19,6 +19,7 @@ from tracekit.sources.kernel.world import (
     EXIT,
     FIRST,
     FORK,
+    GENERIC_NUMBERS,
     IDLE,
     IN_INTERRUPT,
     KNOWN,
@@ -34,6 +35,7 @@ from tracekit.sources.kernel.world import (
     SECOND,
     STAT_RUNTIME,
     SWITCH,
+    SYS_ENTER,
     WAKEUP,
     WAKEUP_NEW,
     WAKING,
@@ -151,6 +153,22 @@ def _wakeup_new(w: World, now: Event, current: int) -> None:
 
 
 @lean
+def _syscall(w: World, now: Event) -> None:
+    """It tells who runs here, and what its task waits for should it block before it is back."""
+    task = NOT_SEEN
+    if now.time_ns > 0:
+        task = attest(w, now.cpu, now.tid, now.time_ns)
+    elif now.tid > 0:  # from before the first scheduling event, when it was that it ran is not told
+        task = known_task(w, now.tid)
+    if task < 0:
+        return
+    w.tasks[task]["woken_early"] = 0
+    generic = 1 if now.flags & GENERIC_NUMBERS else 0
+    known = now.kind == SYS_ENTER and 0 <= now.value < w.syscall_reasons.shape[1]
+    w.tasks[task]["syscall"] = w.syscall_reasons[generic, now.value] + 1 if known else 0
+
+
+@lean
 def _name(w: World, tid: int, row: int, role: int) -> None:
     task = w.task_of_tid[tid] if tid > 0 else NULL
     if task >= 0:
@@ -163,6 +181,9 @@ def _step(w: World, now: Event) -> None:
     kind = now.kind
     if kind == SWITCH:
         _switch(w, now)
+        return
+    if kind >= SYS_ENTER:
+        _syscall(w, now)
         return
     if kind == STAT_RUNTIME:
         account(w, task_for(w, now.target_tid, now.time_ns), now.time_ns, now.value)
@@ -220,7 +241,7 @@ def run(w: World, events: Records, begin: int, end: int, origin_ns: int) -> int:
         _step(w, now)
         if now.kind == SWITCH:
             _name(w, now.tid, row, FIRST)
-        if now.kind not in (EXEC, EXIT, KNOWN) and (now.kind != FORK or now.cpu >= 0):
+        if now.kind not in (EXEC, EXIT, KNOWN) and now.kind < SYS_ENTER and (now.kind != FORK or now.cpu >= 0):
             _name(w, now.target_tid, row, SECOND)
     return end
 

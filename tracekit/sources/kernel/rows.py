@@ -99,7 +99,8 @@ def activate(w: World, task: int, time_ns: int) -> None:
     """The first event is about it: it counts as a task of the trace from here on."""
     w.tasks[task]["first"] = w.counts[N_ACTIVE]
     w.counts[N_ACTIVE] += 1
-    w.tasks[task]["start_ns"] = time_ns
+    t = w.tasks[task]
+    t["start_ns"] = min(time_ns, t["end_ns"]) if t["exiting"] else time_ns  # its end was noted before its first event
 
 
 @lean

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tracekit.sources.kernel.events import Number, Records, Rows, wide
+from tracekit.sources.kernel.syscalls import SYSCALL_REASONS
 
 
 def _numbers(start: int, end: int) -> list[Number]:
@@ -17,11 +19,13 @@ def _numbers(start: int, end: int) -> list[Number]:
 # Positions in EVENT_KINDS, STATES, REASONS and GAP_CAUSES: compiled code can't look words up.
 # tests/unit/test_kernel_build.py compares them.
 SWITCH, WAKING, WAKEUP, WAKEUP_NEW, MIGRATE, STAT_RUNTIME, FORK, EXEC, EXIT, COMM, KNOWN = _numbers(0, 11)
+SYS_ENTER, SYS_EXIT = _numbers(11, 13)
 RUNNING, RUNNABLE, BLOCKED, NEW, EXITED, UNKNOWN = _numbers(0, 6)
 REASON_WAKEUP, REASON_SPAWN = _numbers(2, 4)
+REASON_UNINTERRUPTIBLE: Number = wide(17)
 BROKEN_CHAIN, INFERRED_SWITCH = _numbers(1, 3)
 PID_REUSED: Number = wide(6)
-IN_INTERRUPT, EXECUTED = 1, 2
+IN_INTERRUPT, EXECUTED, GENERIC_NUMBERS = 1, 2, 4
 
 NO, YES = FIRST, SECOND = _numbers(0, 2)
 NULL: Number = wide(-1)
@@ -56,6 +60,7 @@ TASK = np.dtype(
         ("cpu", np.int64),
         ("waker", np.int64),  # of the last waking that has not taken effect
         ("waking_cpu", np.int64),
+        ("syscall", np.int64),  # one more than REASONS of the system call it is in; 0 in none
         ("state", np.int8),
         ("name_role", np.int8),
         ("exiting", np.int8),
@@ -114,6 +119,7 @@ class World(NamedTuple):
     leave_state: Rows  # by prev_state
     leave_reason: Rows
     use_wakeup: bool
+    syscall_reasons: npt.NDArray[np.int8] = SYSCALL_REASONS
 
 
 class Event(NamedTuple):
