@@ -1,0 +1,83 @@
+"""A CPU's pages in blocks of some MB: where they are in the file, or unpacked chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from tracekit.errors import SourceError
+from tracekit.sources.trace_dat.compression import chunks, unpack
+from tracekit.sources.trace_dat.cursor import Cursor
+from tracekit.sources.trace_dat.numbers import Bytes
+
+_ALL_BYTES, _LEAST_BYTES, _MOST_BYTES = 32 << 20, 64 << 10, 4 << 20  # of the blocks of all CPUs; of one
+
+
+class Block(NamedTuple):
+    """Pages in data[at:end]; or, where `missing` is a gap's cause, none. `done`: how far this is in the file."""
+
+    data: Bytes
+    at: int
+    end: int
+    done: int
+    packed_at: int | None = None  # where data was unpacked from; None: data is the file
+    missing: str | None = None
+    part: str | None = None
+
+    def label(self, at: int, end: int) -> str:
+        """What a user would call data[at:end]."""
+        inside = "" if self.packed_at is None else f" of what is packed from byte {self.packed_at} on"
+        return f"bytes {at} to {end}{inside}"
+
+
+def block_bytes(streams: int, page_size: int) -> int:
+    """How large a block should be: whole pages, and all that are held at once no more than a few times 32 MiB."""
+    size = min(max(_ALL_BYTES // max(streams, 1), _LEAST_BYTES), _MOST_BYTES)
+    return max(size // page_size, 1) * page_size
+
+
+def stored(data: Bytes, offset: int, size: int, step: int) -> Iterator[Block]:
+    """Blocks of pages that are in the file as they are."""
+    end = min(offset + size, len(data))
+    for at in range(offset, end, step):
+        yield Block(data, at, min(at + step, end), min(at + step, end))
+    if size > max(end - offset, 0):
+        yield _missing(data, min(end, len(data)), "truncated", f"bytes {end} to {offset + size}")
+
+
+def packed(data: Bytes, offset: int, codec: str, step: int, order: str) -> Iterator[Block]:
+    """Blocks of pages unpacked from chunks; a chunk that can't be unpacked is a hole."""
+    view = data.data
+    found: list[bytes] = []
+    begin = done = offset
+    cursor = Cursor(view, "chunk", order, min(offset, len(data)))
+    try:
+        for at, packed_size, size in chunks(cursor):
+            begin = begin if found else at
+            done = at + packed_size
+            try:
+                found.append(unpack(view[at:done], codec, size, "chunk"))
+            except SourceError:
+                yield from _joined(found, done, begin)
+                found = []
+                yield _missing(data, done, "corrupt", f"bytes {at} to {done}")
+            if sum(map(len, found)) >= step:
+                yield from _joined(found, done, begin)
+                found = []
+    except SourceError:  # the file ends before its chunks do
+        yield from _joined(found, done, begin)
+        yield _missing(data, len(data), "truncated", f"bytes {done} to the end")
+        return
+    yield from _joined(found, done, begin)
+
+
+def _joined(found: list[bytes], done: int, begin: int) -> Iterator[Block]:
+    if found:
+        data = np.frombuffer(b"".join(found), np.uint8)
+        yield Block(data, 0, len(data), done, begin)
+
+
+def _missing(data: Bytes, done: int, cause: str, part: str) -> Block:
+    return Block(data, 0, 0, done, None, cause, part)

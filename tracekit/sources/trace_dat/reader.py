@@ -1,0 +1,117 @@
+"""A trace.dat file to a Trace."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tracekit import __version__
+from tracekit.errors import SourceError
+from tracekit.sources.base import ReadOptions
+from tracekit.sources.kernel.build import Built, build_stream
+from tracekit.sources.kernel.events import KernelStream
+from tracekit.sources.trace_dat.buffers import Chosen, choose, streams
+from tracekit.sources.trace_dat.header import Header, read_header
+from tracekit.sources.trace_dat.holes import Holes
+from tracekit.sources.trace_dat.merging import merged
+from tracekit.sources.trace_dat.names import namer
+from tracekit.sources.trace_dat.numbers import Bytes
+from tracekit.sources.trace_dat.streams import CpuStream
+from tracekit.tables.bundle import Trace
+
+HOW_TO_RECORD = "record with: trace-cmd record -C mono -e sched -- COMMAND"
+
+
+def read(path: Path, options: ReadOptions) -> Trace:
+    """The whole file as a Trace. Raises SourceError."""
+    where = str(path)
+    if path.stat().st_size == 0:
+        raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
+    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
+        digest = beside.submit(lambda: hashlib.sha256(data.data).hexdigest())
+        return _trace(data, where, options, digest)
+
+
+def _trace(data: Bytes, where: str, options: ReadOptions, digest: Future[str]) -> Trace:
+    header = read_header(data.data, where)
+    try:
+        chosen = choose(data, header)
+        built = build_stream(kernel_stream(data, header, chosen, options), options.sink)
+    except SourceError as error:
+        raise SourceError(error.what, where=where, remedy=error.remedy or HOW_TO_RECORD) from None
+    options.progress(len(data), len(data))
+    return Trace(built.tables, _meta(built, header, chosen, where, len(data), digest.result()))
+
+
+def kernel_stream(data: Bytes, header: Header, chosen: Chosen, options: ReadOptions) -> KernelStream:
+    """The recording in the kernel's terms. Its gaps and policies are complete when its batches are read."""
+    if not header.formats:
+        raise SourceError("it has no scheduling events")
+    holes = Holes()
+    sources = streams(data, header, chosen.buffers, chosen.clock, holes)
+    stream = KernelStream((), holes.gaps, holes.streams, options.wakeup, list(chosen.policies))
+
+    def progress() -> None:
+        options.progress(min(sum(source.done for source in sources) // max(len(sources), 1), len(data)), len(data))
+
+    def batches() -> Any:
+        yield from merged(sources, namer(header), progress)
+        _overruns(header, chosen, sources, holes)
+        stream.policies += _policies(chosen, holes)
+
+    stream.batches = batches()
+    return stream
+
+
+def _overruns(header: Header, chosen: Chosen, sources: Sequence[CpuStream], holes: Holes) -> None:
+    """Losses that the kernel counted (per_cpu/cpuN/stats) beyond those that its pages tell of."""
+    if len(header.options.buffers) > 1:
+        return  # it is not said which buffer's they are
+    for source in sources:
+        told = [gap for gap in holes.gaps if gap["cpu"][0] == source.cpu and gap["lost_events"][0] > 0]
+        excess = header.options.lost.get(source.cpu, 0) - sum(int(gap["lost_events"][0]) for gap in told)
+        if excess > 0:
+            holes.add(source.cpu, (source.began_ns, source.reached_ns), "lost_records", excess)
+
+
+def _policies(chosen: Chosen, holes: Holes) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    if not chosen.clock.in_ns:
+        policy = f"the clock {chosen.clock.name} counts ticks, and the file does not say how long they are"
+        found.append({"policy": policy, "choice": "a tick is taken for a nanosecond", "count": 1})
+    if holes.mended:
+        policy = "an event that is earlier than the one before it on its CPU"
+        found.append({"policy": policy, "choice": "it gets that one's time", "count": holes.mended})
+    return found
+
+
+def _meta(built: Built, header: Header, chosen: Chosen, where: str, size: int, digest: str) -> dict[str, Any]:
+    clock, said = chosen.clock, header.options
+    return {
+        "source": {
+            "path": where,
+            "format": "trace.dat",
+            "version": str(header.version),
+            "sha256": digest,
+            "size_bytes": size,
+        },
+        "clock": {
+            "name": clock.name,
+            "origin_ns": built.origin_ns,
+            "wall_origin_ns": None if clock.date_ns is None else clock.date_ns + built.origin_ns,
+        },
+        "host": said.host,
+        "kernel": said.kernel,
+        "cpus": said.cpus or built.cpus,
+        "end_ns": built.end_ns,
+        "events": built.events,
+        "form": built.form,
+        "policies": built.policies,
+        "tool_version": __version__,
+    }
