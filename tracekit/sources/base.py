@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from tracekit.tables.bundle import Trace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 HEAD_BYTES = 64 * 1024  # how much of a file `matches` may look at
 
@@ -22,12 +25,25 @@ def no_progress(done: int, total: int) -> None:
     """The progress of a caller that shows none."""
 
 
+class Sink(Protocol):
+    """Takes the rows of a trace's tables as they are made, so that no reader need hold them all."""
+
+    def append(self, name: str, table: pa.Table, *, ahead: bool = False) -> None:
+        """More rows of table `name`, in any order. `ahead`: before others that are equal in the table's order."""
+        ...
+
+
 @dataclass(frozen=True)
 class ReadOptions:
-    """Choices a user has while reading. `wakeup` says which kernel event makes a task runnable."""
+    """Choices a user has while reading. `wakeup` says which kernel event makes a task runnable.
+
+    A source that makes tables piece by piece appends them to `sink` where there is one; the Trace that it gives has
+    no rows then. Any other source leaves it alone.
+    """
 
     wakeup: str = "waking"  # waking or wakeup, where a recording has both
     progress: Progress = field(default=no_progress)
+    sink: Sink | None = None
 
 
 @runtime_checkable

@@ -1,42 +1,38 @@
-"""Kernel events to the tables of a trace."""
+"""Kernel events to the tables of a trace, batch by batch: what is settled goes on, what is open stays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from tracekit.errors import SourceError
+from tracekit.sources.base import Sink
 from tracekit.sources.kernel import machine
 from tracekit.sources.kernel import world as k
-from tracekit.sources.kernel.events import (
-    EVENT,
-    EVENT_KINDS,
-    GAP,
-    PREV_STATES,
-    SCHEDULING_KINDS,
-    KernelRecording,
-    KernelStream,
-    Records,
-    Rows,
-)
+from tracekit.sources.kernel.arrays import new_world, with_ids, with_room
+from tracekit.sources.kernel.events import EVENT_KINDS, GAP, Batch, KernelRecording, KernelStream, Records
 from tracekit.sources.kernel.flaws import find_flaws
+from tracekit.sources.kernel.opening import Opening, scheduling
+from tracekit.sources.kernel.rows_out import gap_table, interval_table, since, wakeup_table
+from tracekit.sources.kernel.settled import let_go, take_gaps, take_intervals, take_wakeups
 from tracekit.sources.kernel.tasks import task_columns
-from tracekit.tables.build import NULL, table
-from tracekit.vocabulary import GAP_CAUSES, REASONS, STATES
+from tracekit.tables.build import NULL, empty, table
+from tracekit.tables.schema import BUNDLES
+from tracekit.tables.stream import Collector
+from tracekit.vocabulary import GAP_CAUSES
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 1 << 18  # events between two reports of progress
-_TASKS_FIRST = 1024  # room for tasks to begin with
+CHUNK = 1 << 18  # events between two reports of progress; their rows are handed on together
 
 
 @dataclass
 class Built:
-    """The four tables, and what a trace's meta wants to know."""
+    """The tables (without rows, where a sink has them), and what a trace's meta wants to know."""
 
     tables: dict[str, pa.Table]
     origin_ns: int
@@ -47,212 +43,141 @@ class Built:
     policies: list[dict[str, object]]
 
 
-def build(recording: KernelRecording) -> Built:
+def build(recording: KernelRecording, sink: Sink | None = None) -> Built:
     """The tables of a recording; time 0 is its first scheduling event. Raises SourceError when it has none.
 
     Writes into `recording.events`.
     """
-    recording, bad_gaps = _sound(recording)
-    events = recording.events
-    scheduling = (events["kind"] < SCHEDULING_KINDS) & (events["cpu"] >= 0)
-    if not scheduling.any():
-        raise SourceError("no scheduling events")
-    origin_ns = int(events["time_ns"][scheduling.argmax()])
-    last_ns = int(events["time_ns"][len(events) - 1 - scheduling[::-1].argmax()])
-    _before_origin(events, origin_ns)
-    world = _world(events, use_wakeup(events, recording.wakeup))
-    world = _run(world, events, origin_ns, recording)
-    machine.finish(world, last_ns - origin_ns)
-    tables, form = _tables(world, recording, np.concatenate([recording.gaps, bad_gaps]), origin_ns)
+    stream = KernelStream(
+        [Batch(recording.events, recording.names)],
+        [recording.gaps],
+        recording.streams,
+        recording.wakeup,
+        recording.policies,
+    )
+    return _build(stream, sink, lambda done: recording.progress(done, len(recording.events)))
+
+
+def build_stream(stream: KernelStream, sink: Sink | None = None) -> Built:
+    """`build` for a recording that comes in batches, whose tables go to `sink` as they are made.
+
+    Holds a batch, what is open at its end, and the tasks. Writes into the batches' events. Raises SourceError when
+    there is no scheduling event.
+    """
+    return _build(stream, sink, lambda done: None)
+
+
+def _build(stream: KernelStream, sink: Sink | None, report: Callable[[int], None]) -> Built:
+    collected = Collector()
+    building = _Building(collected if sink is None else sink, Opening(stream.wakeup), report)
+    for batch in building.opening.released(map(building.sound, stream.batches)):
+        building.take(batch)
+    form = building.finish(stream)
     return Built(
-        tables,
-        origin_ns,
-        last_ns - origin_ns,
-        int(scheduling.sum()),
-        int(events["cpu"].max()) + 1,
+        collected.tables() if sink is None else {name: empty(name) for name in BUNDLES["trace"]},
+        building.opening.origin_ns or 0,
+        building.end_ns,
+        building.events,
+        building.cpus,
         form,
-        recording.policies + _policies(world, events, recording.wakeup),
+        stream.policies + _policies(building, stream.wakeup),
     )
 
 
-def build_stream(stream: KernelStream) -> Built:
-    """`build` for a recording that comes in batches. Raises SourceError when it has no scheduling event."""
-    batches = list(stream.batches)
-    starts = np.cumsum([0, *(len(batch.events) for batch in batches)])
+class _Building:
+    """The state between batches, and what is counted over all of them."""
 
-    def names(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
-        found = [""] * len(rows)
-        owners = np.searchsorted(starts, rows, side="right") - 1
-        for owner in np.unique(owners).tolist():
-            places = np.flatnonzero(owners == owner)
-            named = batches[owner].names(rows[places] - starts[owner], roles[places])
-            for place, name in zip(places.tolist(), named, strict=True):
-                found[place] = name
-        return found
+    def __init__(self, sink: Sink, opening: Opening, report: Callable[[int], None]) -> None:
+        self.sink, self.opening, self.report = sink, opening, report
+        self.world = new_world()
+        self.end_ns = self.events = self.cpus = 0
+        self.wakeups = {"waking": 0, "wakeup": 0}
+        self._names: dict[int, str] = {}  # of tasks, the last that each was called
+        self._bad: list[Records] = []
+        self._done = 0
 
-    events = np.concatenate([batch.events for batch in batches]) if batches else np.zeros(0, EVENT)
-    gaps = np.concatenate([np.zeros(0, GAP), *stream.gaps])
-    return build(KernelRecording(events, names, gaps, stream.wakeup, policies=stream.policies, streams=stream.streams))
+    def sound(self, batch: Batch) -> Batch:
+        """Without events whose ids can not be, each a gap, as ids index arrays from here on."""
+        events, names = batch.events, batch.names
+        flaws = np.zeros(len(events), np.int8)
+        if not find_flaws(events, flaws):
+            return batch
+        bad = events[flaws == k.FLAWED]
+        gaps = np.zeros(len(bad), GAP)
+        gaps["start_ns"] = gaps["end_ns"] = np.maximum(bad["time_ns"], 0)
+        gaps["lost_events"], gaps["cpu"], gaps["cause"] = 1, NULL, GAP_CAUSES["corrupt"]
+        self._bad.append(gaps)
+        kept = np.flatnonzero(flaws == 0)
+        return Batch(events[kept], lambda rows, roles: names(kept[rows], roles))
+
+    def take(self, batch: Batch) -> None:
+        """Run the machine over a batch, and hand on what is settled after each stretch of it."""
+        events, origin_ns = batch.events, self.opening.origin_ns
+        self._count(events, origin_ns)
+        _before_origin(events, origin_ns)
+        self.world = with_ids(self.world, events)._replace(use_wakeup=self.opening.use_wakeup)
+        at = 0
+        while at < len(events):
+            stop = min(at + CHUNK, len(events))
+            self.world = with_room(self.world, stop - at)
+            at = machine.run(self.world, events, at, stop, origin_ns or 0)
+            self._hand_on()
+            self.report(self._done + at)
+        self._done += len(events)
+        self._read_names(batch)
+
+    def finish(self, stream: KernelStream) -> str | None:
+        """The recording ends: all that is open is closed and handed on. Gives the form of most tasks."""
+        if self.opening.origin_ns is None:
+            raise SourceError("no scheduling events")
+        machine.finish(self.world, self.end_ns)
+        let_go(self.world)
+        self._hand_on()
+        told = np.concatenate([np.zeros(0, GAP), *stream.gaps, *self._bad])
+        gaps = gap_table(since(told, self.opening.origin_ns), stream.streams)
+        self.sink.append("gaps", gaps, ahead=True)
+        columns, form = task_columns(self.world.tasks[: self.world.counts[k.N_TASKS]], self._names)
+        self.sink.append("tasks", table("tasks", columns))
+        return form
+
+    def _count(self, events: Records, origin_ns: int | None) -> None:
+        told = np.flatnonzero(scheduling(events))
+        self.events += len(told)
+        self.cpus = max(self.cpus, int(events["cpu"].max()) + 1)
+        if len(told) and origin_ns is not None:
+            self.end_ns = int(events["time_ns"][told[-1]]) - origin_ns
+        for kind in self.wakeups:
+            self.wakeups[kind] += int((events["kind"] == EVENT_KINDS[kind]).sum())
+
+    def _hand_on(self) -> None:
+        renamed = self.world.tasks["first"]  # tasks are numbered in the order of first sight
+        for name, rows, made in (
+            ("intervals", take_intervals(self.world), interval_table),
+            ("wakeups", take_wakeups(self.world), wakeup_table),
+        ):
+            if len(rows):
+                self.sink.append(name, made(rows, renamed))
+        gaps = take_gaps(self.world)
+        if len(gaps):
+            self.sink.append("gaps", gap_table(gaps))
+
+    def _read_names(self, batch: Batch) -> None:
+        """The names that the batch tells, which can't be asked for later."""
+        tasks = self.world.tasks[: self.world.counts[k.N_TASKS]]
+        named = np.flatnonzero(tasks["name_row"] >= 0)
+        found = batch.names(tasks["name_row"][named], tasks["name_role"][named])
+        self._names.update(zip(named.tolist(), found, strict=True))
+        tasks["name_row"][named] = NULL
 
 
-def use_wakeup(events: Records, chosen: str) -> bool:
-    """Whether sched_wakeup makes tasks runnable: when chosen and there, or when there is nothing else."""
-    kinds = events["kind"]
-    has_wakeup = bool((kinds == k.WAKEUP).any())
-    return has_wakeup and (chosen == "wakeup" or not (kinds == k.WAKING).any())
-
-
-def _sound(recording: KernelRecording) -> tuple[KernelRecording, Records]:
-    """Without events whose ids can not be, each a gap, as ids index arrays from here on."""
-    events, names = recording.events, recording.names
-    flaws = np.zeros(len(events), np.int8)
-    if not find_flaws(events, flaws):
-        return recording, np.zeros(0, GAP)
-    bad = events[flaws == k.FLAWED]
-    gaps = np.zeros(len(bad), GAP)
-    gaps["start_ns"] = gaps["end_ns"] = np.maximum(bad["time_ns"], 0)
-    gaps["lost_events"], gaps["cpu"], gaps["cause"] = 1, NULL, GAP_CAUSES["corrupt"]
-    kept = np.flatnonzero(flaws == 0)
-    return replace(recording, events=events[kept], names=lambda rows, roles: names(kept[rows], roles)), gaps
-
-
-def _before_origin(events: Records, origin_ns: int) -> None:
+def _before_origin(events: Records, origin_ns: int | None) -> None:
     """Recorders' notes from before the first scheduling event tell what existed, not what happened."""
-    notes = events[: int(np.searchsorted(events["time_ns"], origin_ns))]
+    count = len(events) if origin_ns is None else int(np.searchsorted(events["time_ns"], origin_ns))
+    notes = events[:count]
     ended = notes["kind"] == k.EXIT
     notes["tid"][ended] = NULL
     notes["kind"][(notes["kind"] == k.FORK) | ended] = k.KNOWN
-    notes["time_ns"] = origin_ns
-
-
-def _blank(dtype: np.dtype[np.void], size: int, **fields: int) -> Records:
-    records = np.zeros(size, dtype)
-    for name, value in fields.items():
-        records[name] = value
-    return records
-
-
-def _tasks(size: int) -> Records:
-    return _blank(
-        k.TASK, size, row=NULL, start_ns=NULL, end_ns=NULL, first=NULL, hint_ns=k.NO_TIME, wakeup_row=NULL,
-        name_row=NULL, tgid=NULL, parent=NULL, cpu=NULL, waker=NULL, waking_cpu=NULL, state=NULL,
-    )  # fmt: skip
-
-
-def _world(events: Records, wakeup: bool) -> k.World:
-    tids = int(max(events["tid"].max(), events["target_tid"].max(), 0)) + 1
-    cpus = int(events["cpu"].max()) + 1
-    states = list(PREV_STATES.values())
-    return k.World(
-        _tasks(_TASKS_FIRST),
-        _blank(k.CPU, cpus, seen_ns=NULL, task=k.NOT_SEEN, wakee=NULL),
-        np.full(tids, NULL, np.int64),
-        np.empty(len(events) + k.ROOM, k.INTERVAL),  # about one an event
-        np.empty(len(events) // 4 + k.ROOM, k.WAKE),
-        np.empty(k.ROOM, GAP),
-        np.zeros(k.COUNTERS, np.int64),
-        np.array([STATES[state] for state, _ in states]),
-        np.array([NULL if reason is None else REASONS[reason] for _, reason in states]),
-        wakeup,
-    )
-
-
-def _grown(records: Records, used: int) -> Records:
-    """`records` with room for more events, doubled when it must grow."""
-    if used + k.ROOM <= len(records):
-        return records
-    size = 2 * len(records) + k.ROOM
-    grown = _tasks(size) if records.dtype == k.TASK else np.empty(size, records.dtype)
-    grown[:used] = records[:used]
-    return grown
-
-
-def _run(world: k.World, events: Records, origin_ns: int, recording: KernelRecording) -> k.World:
-    at = 0
-    while at < len(events):
-        stop = min(at + CHUNK, len(events))
-        at, count = machine.run(world, events, at, stop, origin_ns), world.counts
-        world = world._replace(
-            tasks=_grown(world.tasks, int(count[k.N_TASKS])),
-            intervals=_grown(world.intervals, int(count[k.N_INTERVALS])),
-            wakeups=_grown(world.wakeups, int(count[k.N_WAKEUPS])),
-            gaps=_grown(world.gaps, int(count[k.N_GAPS])),
-        )
-        recording.progress(at, len(events))
-    return world
-
-
-def _tables(
-    world: k.World, recording: KernelRecording, gaps: Records, origin_ns: int
-) -> tuple[dict[str, pa.Table], str | None]:
-    count = world.counts
-    intervals = world.intervals[: count[k.N_INTERVALS]]
-    tasks = world.tasks[: count[k.N_TASKS]]
-    columns, renamed, form = task_columns(tasks, recording)
-    ours = world.gaps[: count[k.N_GAPS]]
-    gaps = gaps.copy()
-    gaps["start_ns"] = np.maximum(gaps["start_ns"] - origin_ns, 0)
-    gaps["end_ns"] = np.maximum(gaps["end_ns"] - origin_ns, gaps["start_ns"])
-    return {
-        "tasks": table("tasks", columns),
-        "intervals": _interval_table(intervals, renamed),
-        "wakeups": _wakeup_table(world.wakeups[: count[k.N_WAKEUPS]], renamed),
-        "gaps": _gap_table(np.concatenate([gaps, ours]), recording.streams),
-    }, form
-
-
-def _renamed(numbers: npt.NDArray[np.int32], renamed: Rows) -> Rows:
-    return np.where(numbers < 0, NULL, renamed[numbers])
-
-
-def _interval_table(intervals: Records, renamed: Rows) -> pa.Table:
-    rows = np.flatnonzero(intervals["end_ns"] > intervals["start_ns"])
-    task_ids, starts = renamed[intervals["task"][rows]], intervals["start_ns"][rows]
-    order = _by_start(starts, task_ids, len(renamed))
-    rows = rows[order]
-    return table(
-        "intervals",
-        {
-            "task_id": task_ids[order].astype(np.int32),
-            "cpu": intervals["cpu"][rows],
-            "state": intervals["state"][rows],
-            "start_ns": starts[order],
-            "end_ns": intervals["end_ns"][rows],
-            "reason": intervals["reason"][rows],
-            "inferred": intervals["inferred"][rows] != 0,
-        },
-    )
-
-
-def _by_start(starts: Rows, task_ids: Rows, tasks: int) -> Rows:
-    """Places by start, then task: one key where both fit one, as it is nearly sorted, which timsort is fast at."""
-    if len(starts) and int(starts.max()) < (1 << 62) // max(tasks, 1):
-        return np.argsort(starts * tasks + task_ids, kind="stable")
-    return np.lexsort((task_ids, starts))
-
-
-def _wakeup_table(wakeups: Records, renamed: Rows) -> pa.Table:
-    rows = wakeups[np.argsort(wakeups["at_ns"], kind="stable")]
-    return table(
-        "wakeups",
-        {
-            "at_ns": rows["at_ns"],
-            "waker_id": _renamed(rows["waker"], renamed),
-            "wakee_id": renamed[rows["wakee"]],
-            "cpu": rows["cpu"],
-            "target_cpu": rows["target_cpu"],
-            "reason": rows["reason"],
-        },
-    )
-
-
-def _gap_table(gaps: Records, streams: list[str | None]) -> pa.Table:
-    order = np.lexsort((gaps["cpu"], gaps["end_ns"], gaps["start_ns"]))
-    rows = gaps[order]
-    columns: dict[str, object] = {name: rows[name] for name in ("cpu", "start_ns", "end_ns", "lost_events", "cause")}
-    if any(streams):
-        columns["stream"] = [streams[row] if row < len(streams) else None for row in order.tolist()]
-    return table("gaps", columns)
+    notes["time_ns"] = origin_ns or 0
 
 
 # What is counted while reading: the policy, the choice made, where the count is.
@@ -266,19 +191,17 @@ _COUNTED = (
 )
 
 
-def _policies(world: k.World, events: Records, chosen: str) -> list[dict[str, object]]:
-    used = "wakeup" if world.use_wakeup else "waking"
-    kind = EVENT_KINDS[used]
+def _policies(building: _Building, chosen: str) -> list[dict[str, object]]:
+    used = "wakeup" if building.world.use_wakeup else "waking"
     found: list[dict[str, object]] = [
         {
             "policy": "the event that makes a task runnable",
             "choice": f"sched_{used}" + ("" if used == chosen else f"; the recording has no sched_{chosen}"),
-            "count": int((events["kind"] == kind).sum()),
+            "count": building.wakeups[used],
         }
     ]
+    counts = building.world.counts
     counted = [
-        {"policy": policy, "choice": choice, "count": int(world.counts[at])}
-        for policy, choice, at in _COUNTED
-        if world.counts[at]
+        {"policy": policy, "choice": choice, "count": int(counts[at])} for policy, choice, at in _COUNTED if counts[at]
     ]
     return found + counted

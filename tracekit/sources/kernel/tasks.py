@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from tracekit.sources.kernel.events import KernelRecording, Records, Rows
+from tracekit.sources.kernel.events import Records, Rows
 from tracekit.tables.build import NULL
 from tracekit.vocabulary import EXIT_REASONS, TASK_KINDS
 
@@ -20,14 +22,14 @@ KERNEL_NAMES = (
 _KERNEL, _PROCESS, _THREAD = TASK_KINDS["kernel"], TASK_KINDS["process"], TASK_KINDS["thread"]
 
 
-def task_columns(tasks: Records, recording: KernelRecording) -> tuple[dict[str, object], Rows, str | None]:
-    """Columns of the tasks table, the new number of each task (NULL: left out), and the recording's form."""
+def task_columns(tasks: Records, called: Mapping[int, str]) -> tuple[dict[str, object], str | None]:
+    """Columns of the tasks table, and the recording's form; `called` has names by task, where any is known."""
     leaders = _leaders(tasks)
     kept = _kept(tasks, leaders)
     renamed = np.full(len(tasks), NULL, np.int64)
     renamed[kept] = np.arange(len(kept))
     rows = tasks[kept]
-    names = _names(rows, recording)
+    names = [called.get(task) or f"task {tid}" for task, tid in zip(kept.tolist(), rows["tid"].tolist(), strict=True)]
     kinds = _kinds(tasks, rows, names)
     parents = rows["parent"].astype(np.int64)
     columns: dict[str, object] = {
@@ -38,12 +40,13 @@ def task_columns(tasks: Records, recording: KernelRecording) -> tuple[dict[str, 
         "parent_id": np.where(parents < 0, NULL, renamed[parents]),
         "source_id": rows["tid"].astype(np.int64),
         "start_ns": rows["start_ns"],
-        "end_ns": rows["end_ns"],
+        # Events may still be about a task after the note of its exit, and the first ones be so.
+        "end_ns": np.where(rows["end_ns"] < 0, NULL, np.maximum(rows["end_ns"], rows["start_ns"])),
         "exit_reason": np.where(rows["end_ns"] < 0, NULL, EXIT_REASONS["exit"]),
     }
     threads, processes = int((kinds == _THREAD).sum()), int((kinds == _PROCESS).sum())
     form = None if not threads + processes else "thread" if threads > processes else "process"
-    return columns, renamed, form
+    return columns, form
 
 
 def _leaders(tasks: Records) -> Rows:
@@ -66,13 +69,6 @@ def _kept(tasks: Records, leaders: Rows) -> Rows:
     named = leaders[seen]
     silent = np.unique(named[named >= 0])
     return np.concatenate([seen, silent[~active[silent]]])
-
-
-def _names(rows: Records, recording: KernelRecording) -> list[str]:
-    named = rows["name_row"] >= 0
-    found = iter(recording.names(rows["name_row"][named], rows["name_role"][named]))
-    pairs = zip(named.tolist(), rows["tid"].tolist(), strict=True)
-    return [(next(found) if has else "") or f"task {tid}" for has, tid in pairs]
 
 
 def _kinds(tasks: Records, rows: Records, names: list[str]) -> Rows:
