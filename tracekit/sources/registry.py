@@ -20,7 +20,12 @@ from tracekit.sources.base import HEAD_BYTES, ReadOptions, Source
 from tracekit.tables.bundle import Trace
 
 GROUP = "tracekit.sources"
-BUILT_IN = ("tracekit.sources.perf_data", "tracekit.sources.go_trace", "tracekit.sources.trace_dat")
+BUILT_IN = (
+    "tracekit.sources.perf_data",
+    "tracekit.sources.go_trace",
+    "tracekit.sources.trace_dat",
+    "tracekit.sources.kernel_text",
+)
 
 # What people hand over by mistake, by how it begins: said back to them by name.
 _FAMILIAR = {
