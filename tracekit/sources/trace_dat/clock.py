@@ -70,5 +70,6 @@ def _shifted(time: int, samples: list[ShiftSample], interpolated: bool) -> int:
     offset = first.offset
     if interpolated:
         between = second.time - first.time
-        offset += ((time - first.time) * (second.offset - first.offset) + between // 2) // between
+        change = (time - first.time) * (second.offset - first.offset) + between // 2
+        offset += change // between if change >= 0 else -(-change // between)  # as C divides
     return (time * first.scaling >> first.fraction) + offset

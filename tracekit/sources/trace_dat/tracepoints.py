@@ -50,7 +50,7 @@ EVENT_TYPES = 1 << 16  # common_type has 16 bits
 _PREEMPTED, _OTHER_STATE, _RUNNABLE = PREV_STATE_CODES["R+"], PREV_STATE_CODES["?"], PREV_STATE_CODES["R"]
 _HARD_INTERRUPT = 0x08  # TRACE_FLAG_HARDIRQ, include/linux/trace_events.h
 _SIZES = (1, 2, 4, 8)
-_SYSCALLS = (EVENT_KINDS["sys_enter"], EVENT_KINDS["sys_exit"])
+_ENTER, _EXIT = EVENT_KINDS["sys_enter"], EVENT_KINDS["sys_exit"]
 
 
 class Plan(NamedTuple):
@@ -66,15 +66,18 @@ class Plan(NamedTuple):
 def plan(formats: Mapping[int, EventFormat], generic_numbers: bool | None) -> Plan:
     """A plan for the events of TRACEPOINTS among `formats`; none for one that lacks what the event is for.
 
-    `generic_numbers`: how system calls are numbered (see kernel/syscalls.py); None: unknown, and they are left out.
+    `generic_numbers`: how system calls are numbered (see kernel/syscalls.py); None: unknown, so that they only tell
+    who runs, as the return from one does.
     """
     row_of, rows = np.full(EVENT_TYPES, -1, np.int64), list[Rows]()
     masks, codes, preempted = prev_state_masks("")
     for number, event in formats.items():
         row = _plan_row(event)
-        if row is None or number >= EVENT_TYPES or (row[KIND] in _SYSCALLS and generic_numbers is None):
+        if row is None or number >= EVENT_TYPES:
             continue
-        row[ADDED] = GENERIC_NUMBERS if generic_numbers and row[KIND] in _SYSCALLS else 0
+        if row[KIND] == _ENTER and generic_numbers is None:
+            row[KIND] = _EXIT
+        row[ADDED] = GENERIC_NUMBERS if generic_numbers and row[KIND] == _ENTER else 0
         row_of[number] = len(rows)
         rows.append(row)
         if row[STATE] >= 0:
