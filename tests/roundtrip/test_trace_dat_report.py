@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.roundtrip.trace_dat_text import (
-    FIELDS,
     RECORDINGS,
     TRACE_CMD,
     dropped,
     kernel_events,
     lines,
+    our_events,
     report,
     report_events,
 )
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.events import EVENT_KINDS, PREV_STATES
 from tracekit.sources.trace_dat import SOURCE
-from tracekit.sources.trace_dat.buffers import choose
-from tracekit.sources.trace_dat.header import read_header
-from tracekit.sources.trace_dat.reader import kernel_stream
-from tracekit.sources.trace_dat.tracepoints import TRACEPOINTS
 
 pytestmark = pytest.mark.reference
 
-EVENT_NAMES = {kind: event for event, (kind, *_) in TRACEPOINTS.items()}
 FTRACE = RECORDINGS / "ftrace"
 REPORTED = sorted(FTRACE.glob("*.dat.report-raw.txt.gz"))
 FORMS = [(path, form) for path in REPORTED for form in (".dat", ".v6.dat", ".v7-zstd.dat")]
@@ -35,26 +28,6 @@ FORMS = [(path, form) for path, form in FORMS if (FTRACE / (path.name.split(".")
 PUBLIC = sorted((RECORDINGS / "public" / "trace.dat").glob("*.dat"))
 needs_recordings = pytest.mark.skipif(not REPORTED, reason="needs recordings in ../shared/recordings")
 needs_trace_cmd = pytest.mark.skipif(not PUBLIC or not TRACE_CMD, reason="needs trace-cmd and ../shared/recordings")
-
-
-def our_events(path: Path) -> list[dict[str, object]]:
-    """The scheduling events as `report_events` has them."""
-    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
-    header = read_header(data.data, str(path))
-    kinds, states = EVENT_KINDS.names, list(PREV_STATES)
-    found = []
-    for batch in kernel_stream(data, header, choose(data, header), ReadOptions()).batches:
-        rows = np.arange(len(batch.events))
-        own, target = (batch.names(rows, np.full(len(rows), role, np.int8)) for role in (0, 1))
-        for row, own_name, target_name in zip(batch.events, own, target, strict=True):
-            event = EVENT_NAMES[kinds[row["kind"]]]
-            every = {
-                "name": own_name, "state": states[row["prev_state"]], "target_name": target_name,
-                "target": int(row["target_tid"]), "target_cpu": int(row["target_cpu"]), "value": int(row["value"]),
-            }  # fmt: skip
-            place = {"event": event, "time": int(row["time_ns"]), "cpu": int(row["cpu"]), "tid": int(row["tid"])}
-            found.append(place | {key: every[key] for key in FIELDS[event].groupindex})
-    return found
 
 
 def assert_same(ours: list[dict[str, object]], theirs: list[dict[str, object]]) -> None:

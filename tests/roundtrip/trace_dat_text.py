@@ -9,6 +9,15 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
+
+from tracekit.sources.base import ReadOptions
+from tracekit.sources.kernel.events import EVENT_KINDS, PREV_STATES
+from tracekit.sources.trace_dat.buffers import choose
+from tracekit.sources.trace_dat.header import read_header
+from tracekit.sources.trace_dat.reader import kernel_stream
+from tracekit.sources.trace_dat.tracepoints import TRACEPOINTS
+
 RECORDINGS = Path(__file__).parents[2] / ".." / "shared" / "recordings"
 TRACE_CMD = shutil.which("trace-cmd")
 
@@ -40,6 +49,9 @@ FIELDS = {
 _STATES = {0: "R", 1: "S", 2: "D", 4: "T", 8: "t", 16: "X", 32: "Z", 64: "P", 128: "I", 256: "R+"}
 
 
+EVENT_NAMES = {kind: event for event, (kind, *_) in TRACEPOINTS.items()}
+
+
 def lines(path: Path) -> Iterator[str]:
     with gzip.open(path, "rt", encoding="latin-1", newline="\n") as file:
         yield from (line.rstrip("\n") for line in file)
@@ -67,7 +79,7 @@ def _events(found: Iterable[re.Match[str] | None], digits: str) -> list[dict[str
 
 def _value(key: str, text: str) -> int | str:
     if key == "state":
-        return _STATES[int(text)] if text.isdigit() and int(text) in _STATES else text
+        return _STATES[int(text, 0)] if text[0].isdigit() and int(text, 0) in _STATES else text
     return text if key.endswith("name") else int(text)
 
 
@@ -85,3 +97,23 @@ def dropped(raw: Iterable[str]) -> list[tuple[int, int | None]]:
     """(cpu, how many) of each note of lost events."""
     found = filter(None, map(_DROPPED.match, raw))
     return [(int(match["cpu"]), int(match["count"]) if match["count"] else None) for match in found]
+
+
+def our_events(path: Path) -> list[dict[str, object]]:
+    """The scheduling events as `report_events` has them."""
+    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    header = read_header(data.data, str(path))
+    kinds, states = EVENT_KINDS.names, list(PREV_STATES)
+    found = []
+    for batch in kernel_stream(data, header, choose(data, header), ReadOptions()).batches:
+        rows = np.arange(len(batch.events))
+        own, target = (batch.names(rows, np.full(len(rows), role, np.int8)) for role in (0, 1))
+        for row, own_name, target_name in zip(batch.events, own, target, strict=True):
+            event = EVENT_NAMES[kinds[row["kind"]]]
+            every = {
+                "name": own_name, "state": states[row["prev_state"]], "target_name": target_name,
+                "target": int(row["target_tid"]), "target_cpu": int(row["target_cpu"]), "value": int(row["value"]),
+            }  # fmt: skip
+            place = {"event": event, "time": int(row["time_ns"]), "cpu": int(row["cpu"]), "tid": int(row["tid"])}
+            found.append(place | {key: every[key] for key in FIELDS[event].groupindex})
+    return found
