@@ -21,6 +21,8 @@ _ENDS_EARLY = "a packed part ends too early"
 
 def unpack(packed: memoryview, codec: str, size: int, where: str) -> bytes:
     """`packed` as `size` bytes. Raises SourceError where it is damaged, or would be larger than any such part is."""
+    if codec == "none":
+        raise SourceError("a packed part, though the file names no compression", where=where, remedy=AGAIN)
     if size > UNPACKED_MOST_BYTES:
         raise SourceError(f"a packed part that claims {size} bytes", where=where, remedy=AGAIN)
     try:
