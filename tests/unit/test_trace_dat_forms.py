@@ -170,3 +170,41 @@ def test_pages_of_one_chunk_or_of_many_are_the_same(tmp_path: Path) -> None:
     for other in others:
         assert all(first[name].equals(other[name]) for name in first)
     assert np.asarray(first["intervals"]["start_ns"]).max() > 0
+
+
+def test_data_that_two_cpus_claim_is_read_once(tmp_path: Path) -> None:
+    writer = Writer(Shape(6))
+    pages = writer.rings(STORY)
+    data = writer.file([Ring("", pages=pages)])
+    at = data.rindex(b"flyrecord\0") + 10
+    doubled = data[: at + 16] + data[at : at + 16] + data[at + 32 :]
+    trace = read(doubled, tmp_path)
+    assert trace.meta["events"] == sum(line.split()[1] == "cpu0" for line in STORY.strip().splitlines())
+    gaps = trace.frame("gaps")
+    assert gaps.filter(gaps["cause"] == "corrupt")["cpu"].to_list() == [1]
+
+
+def test_an_instance_whose_list_of_cpus_is_cut_off_is_a_hole(tmp_path: Path) -> None:
+    writer = Writer(Shape(6))
+    rings = [Ring("", pages=writer.rings(STORY)), Ring("other", pages=writer.rings("5 cpu0 8 switch S 9"))]
+    data = writer.file(rings)
+    trace = read(data[: data.rindex(b"flyrecord\0") + 12], tmp_path)
+    assert trace.tables["intervals"].equals(read(trace_dat(STORY, Shape(6)), tmp_path).tables["intervals"])
+    assert trace.frame("gaps").filter(trace.frame("gaps")["cause"] == "truncated")["stream"].to_list() == [
+        "the buffer 'other'"
+    ]
+
+
+@pytest.mark.parametrize("filler", [b"\n", b" ", b"[", b"field:", b"name: sched_switch", b"\0"])
+def test_texts_of_nonsense_take_no_time(filler: bytes, tmp_path: Path) -> None:
+    """Patterns that look back from every place would take hours for this."""
+    writer = Writer(Shape(6))
+    data = writer.file([Ring("", pages=writer.rings(STORY))])
+    saved = writer.sized("Q", b"1 saved\n77 sleeper\n")
+    described = writer.sized("Q", writer.format_text("fork"))
+    long = (filler * (1 << 20))[: 1 << 20]
+    for part, other in ((saved, long), (described, b"name: sched_switch\nID: 999\n" + long)):
+        changed = data.replace(part, writer.sized("Q", other))
+        assert len(changed) > 1 << 20
+        with pytest.raises(SourceError):
+            read(changed[: -len(data) // 2], tmp_path)

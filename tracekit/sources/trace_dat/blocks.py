@@ -38,27 +38,32 @@ def block_bytes(streams: int, page_size: int) -> int:
     return max(size // page_size, 1) * page_size
 
 
-def stored(data: Bytes, offset: int, size: int, step: int) -> Iterator[Block]:
-    """Blocks of pages that are in the file as they are."""
-    end = min(offset + size, len(data))
+def chunk_bytes(streams: int, page_size: int) -> int:
+    """How large a chunk may be: more than any is (trace-cmd makes them of ten pages), yet bounded for all CPUs."""
+    return max(4 * _ALL_BYTES // max(streams, 1), 16 * min(page_size, _LEAST_BYTES))
+
+
+def stored(data: Bytes, offset: int, size: int, limit: int, step: int) -> Iterator[Block]:
+    """Blocks of pages that are in the file as they are, before `limit`."""
+    end = min(offset + size, limit)
     for at in range(offset, end, step):
         yield Block(data, at, min(at + step, end), min(at + step, end))
     if size > max(end - offset, 0):
-        yield _missing(data, min(end, len(data)), "truncated", f"bytes {end} to {offset + size}")
+        yield _missing(data, min(end, len(data)), "truncated", f"bytes {min(offset, end)} to {offset + size}")
 
 
-def packed(data: Bytes, offset: int, codec: str, step: int, order: str) -> Iterator[Block]:
-    """Blocks of pages unpacked from chunks; a chunk that can't be unpacked is a hole."""
-    view = data.data
+def packed(data: Bytes, offset: int, limit: int, codec: str, step: int, most: int, order: str) -> Iterator[Block]:
+    """Blocks of pages unpacked from chunks before `limit`; a chunk that can't be unpacked is a hole."""
+    view = data.data[:limit]
     found: list[bytes] = []
     begin = done = offset
-    cursor = Cursor(view, "chunk", order, min(offset, len(data)))
+    cursor = Cursor(view, "chunk", order, min(offset, limit))
     try:
         for at, packed_size, size in chunks(cursor):
             begin = begin if found else at
             done = at + packed_size
             try:
-                found.append(unpack(view[at:done], codec, size, "chunk"))
+                found.append(unpack(view[at:done], codec, size, "chunk", most))
             except SourceError:
                 yield from _joined(found, done, begin)
                 found = []
@@ -68,7 +73,7 @@ def packed(data: Bytes, offset: int, codec: str, step: int, order: str) -> Itera
                 found = []
     except SourceError:  # the file ends before its chunks do
         yield from _joined(found, done, begin)
-        yield _missing(data, len(data), "truncated", f"bytes {done} to the end")
+        yield _missing(data, limit, "truncated", f"bytes {done} to {limit}")
         return
     yield from _joined(found, done, begin)
 

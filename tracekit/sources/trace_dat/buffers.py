@@ -11,7 +11,7 @@ import numpy as np
 from tracekit.errors import SourceError
 from tracekit.sources.kernel.events import CPU_MAX, EVENT_KINDS
 from tracekit.sources.kernel.syscalls import has_generic_numbers
-from tracekit.sources.trace_dat.blocks import Block, block_bytes, packed, stored
+from tracekit.sources.trace_dat.blocks import Block, block_bytes, chunk_bytes, packed, stored
 from tracekit.sources.trace_dat.clock import Clock
 from tracekit.sources.trace_dat.header import Header
 from tracekit.sources.trace_dat.holes import Holes
@@ -80,23 +80,28 @@ def _only(whole: Plan, kinds: set[int]) -> Plan:
 def streams(
     data: Bytes, header: Header, buffers: list[tuple[Buffer, Plan]], clock: Clock, holes: Holes
 ) -> list[CpuStream]:
-    """A stream for each CPU of these buffers; a CPU that can't be is a hole."""
+    """A stream for each CPU of these buffers; a CPU that can't be, and data that two CPUs claim, are holes."""
+    offsets = sorted({offset for buffer, _ in buffers for _, offset, size in buffer.cpus if size})
+    limits = dict(zip(offsets, [*offsets[1:], len(data)], strict=True))
     found = []
-    count = sum(len(buffer.cpus) for buffer, _ in buffers)
     for buffer, how in buffers:
         layout = header.layout.copy()
         layout[PAGE_SIZE] = buffer.page_size
-        step = block_bytes(count, buffer.page_size)
         for cpu, offset, size in buffer.cpus:
-            if size and cpu >= CPU_MAX:
-                holes.add(-1, (0, 0), "corrupt", part=f"a CPU {cpu}")
+            if size and (cpu >= CPU_MAX or offset not in limits):
+                holes.add(-1 if cpu >= CPU_MAX else cpu, (0, 0), "corrupt", part=f"CPU {cpu} at byte {offset}")
             elif size:
-                blocks = _blocks(data, header, buffer, offset, size, step)
+                limit = min(limits.pop(offset), len(data))
+                blocks = _blocks(data, header, buffer, offset, size, limit, len(offsets))
                 found.append(CpuStream(cpu, blocks, How(layout, how, header.big, clock), holes))
     return found
 
 
-def _blocks(data: Bytes, header: Header, buffer: Buffer, offset: int, size: int, step: int) -> Iterator[Block]:
+def _blocks(
+    data: Bytes, header: Header, buffer: Buffer, offset: int, size: int, limit: int, count: int
+) -> Iterator[Block]:
+    step = block_bytes(count, buffer.page_size)
     if buffer.packed:
-        return packed(data, offset, header.codec, step, ">" if header.big else "<")
-    return stored(data, offset, size, step)
+        most = chunk_bytes(count, buffer.page_size)
+        return packed(data, offset, limit, header.codec, step, most, ">" if header.big else "<")
+    return stored(data, offset, size, limit, step)

@@ -14,16 +14,15 @@ from tracekit.errors import SourceError
 from tracekit.sources.trace_dat.cursor import AGAIN, Cursor
 
 CODECS = ("none", "zlib", "zstd")
-# Sections are texts of some MB, and chunks are ten pages each (trace-cmd's PAGES_IN_CHUNK).
-UNPACKED_MOST_BYTES = 64 << 20
+_SECTION_MOST_BYTES = 64 << 20  # sections are texts of some MB
 _ENDS_EARLY = "a packed part ends too early"
 
 
-def unpack(packed: memoryview, codec: str, size: int, where: str) -> bytes:
-    """`packed` as `size` bytes. Raises SourceError where it is damaged, or would be larger than any such part is."""
+def unpack(packed: memoryview, codec: str, size: int, where: str, most: int) -> bytes:
+    """`packed` as `size` bytes. Raises SourceError where it is damaged, or would be larger than `most`."""
     if codec == "none":
         raise SourceError("a packed part, though the file names no compression", where=where, remedy=AGAIN)
-    if size > UNPACKED_MOST_BYTES:
+    if size > most:
         raise SourceError(f"a packed part that claims {size} bytes", where=where, remedy=AGAIN)
     try:
         if codec == "zlib":
@@ -41,7 +40,8 @@ def unpack_section(cursor: Cursor, codec: str) -> Cursor:
     """The content of a compressed section that begins here. Raises SourceError."""
     packed_size, size = cursor.number("I"), cursor.number("I")
     where = f"{cursor.where} at byte {cursor.at}, unpacked"
-    return Cursor(memoryview(unpack(cursor.take(packed_size), codec, size, where)), where, cursor.order)
+    unpacked = unpack(cursor.take(packed_size), codec, size, where, _SECTION_MOST_BYTES)
+    return Cursor(memoryview(unpacked), where, cursor.order)
 
 
 def chunks(cursor: Cursor) -> Iterator[tuple[int, int, int]]:

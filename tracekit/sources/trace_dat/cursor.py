@@ -7,7 +7,7 @@ import struct
 from tracekit.errors import SourceError
 
 AGAIN = "copy the file again, whole, or record again and let trace-cmd finish"
-_TEXT_MOST = 1 << 16
+_TEXT_USUAL, _TEXT_MOST = 1 << 6, 1 << 16
 
 
 class Cursor:
@@ -39,12 +39,13 @@ class Cursor:
 
     def string(self) -> str:
         """Text up to a zero byte. Raises SourceError where none follows."""
-        window = bytes(self.data[self.at : self.at + _TEXT_MOST])
-        size = window.find(b"\0")
-        if size < 0:
-            raise self.error("a text without an end")
-        self.at += size + 1
-        return window[:size].decode("utf-8", "replace")
+        for most in (_TEXT_USUAL, _TEXT_MOST):
+            window = bytes(self.data[self.at : self.at + most])
+            size = window.find(b"\0")
+            if size >= 0:
+                self.at += size + 1
+                return window[:size].decode("utf-8", "replace")
+        raise self.error("a text without an end")
 
     @property
     def left(self) -> int:

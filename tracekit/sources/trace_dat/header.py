@@ -6,6 +6,7 @@ Layout: trace-cmd.dat.v6(5) and trace-cmd.dat.v7(5), which trace-cmd installs.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tracekit.errors import SourceError
@@ -20,9 +21,11 @@ from tracekit.sources.trace_dat.tracepoints import TRACEPOINTS
 _MAGIC_SIZE = 10
 _OPTION_SECTIONS_MOST = 1 << 12
 _SECTION_PACKED = 1
+_NAME_MOST = 64  # letters of a name in an error
+_FORMAT_MOST = 1 << 14  # letters of a scheduling event's format; the longest has 1,500
 _NAME = re.compile(rb"\s*name: (\w+)")
 _PADDING_IS_ZERO = re.compile(r"padding\s*: type == 0\b")  # the ring buffer of Linux 2.6.30 and before
-_COMMAND = re.compile(r"^\s*(\d+) (.+)$", re.M)
+_COMMAND = re.compile(r"^[ \t]*(\d{1,9}) (.+)$", re.M)
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Header:
     formats: dict[int, EventFormat] = field(default_factory=dict)  # of TRACEPOINTS, by number
     commands: dict[int, str] = field(default_factory=dict)  # saved command lines: the last name of a tid
     options: o.Options = field(default_factory=o.Options)
+    unread: list[str] = field(default_factory=list)  # buffers whose list of CPUs is not there
 
 
 def read_header(data: memoryview, where: str) -> Header:
@@ -45,7 +49,9 @@ def read_header(data: memoryview, where: str) -> Header:
     version = cursor.string()
     if version not in ("6", "7"):
         raise SourceError(
-            f"its file version is {version!r}", where=where, remedy="trace-cmd convert makes a version 6 or 7 of it"
+            f"its file version is {version[:_NAME_MOST]!r}",
+            where=where,
+            remedy="trace-cmd convert makes a version 6 or 7 of it",
         )
     big, long_size = cursor.number("B") == 1, cursor.number("B")
     cursor.order = ">" if big else "<"
@@ -65,7 +71,7 @@ def _header_info(header: Header, cursor: Cursor, long_size: int) -> None:
     for name in ("header_page", "header_event"):
         if cursor.string() != name:
             raise cursor.error(f"here should be {name}")
-        said = text(cursor.sized("Q"))
+        said = text(cursor.sized("Q")[:_FORMAT_MOST])
         if name == "header_page":
             header.layout = page_layout(said, 4 if long_size == 4 else 8)
         elif _PADDING_IS_ZERO.search(said):
@@ -81,14 +87,14 @@ def _event_formats(header: Header, cursor: Cursor) -> None:
             described = cursor.sized("Q")
             name = _NAME.match(described)
             if name and name[1].decode() in TRACEPOINTS:
-                event = parse_format(text(described))
+                event = parse_format(text(described[:_FORMAT_MOST]))
                 if event:
                     header.formats[event.id] = event
 
 
 def _commands(header: Header, cursor: Cursor) -> None:
     for tid, name in _COMMAND.findall(text(cursor.sized("Q"))):
-        if name != "<...>" and len(tid) < 10:
+        if name != "<...>":
             header.commands[int(tid)] = name
 
 
@@ -106,9 +112,12 @@ def _version_6(header: Header, cursor: Cursor, long_size: int) -> None:
     _records_6(header, cursor, cpus, top)
     if header.options.clock_follows and cursor.left >= 8:
         header.options.clock = o.clock_in(text(cursor.sized("Q"))) or header.options.clock
-    for instance in instances:
+    for instance in list(instances):
         cursor.at = min(instance.offset, len(cursor.data))
-        _records_6(header, cursor, header.options.cpus or cpus, instance)
+        try:
+            _records_6(header, cursor, header.options.cpus or cpus, instance)
+        except SourceError:  # the top buffer may do
+            header.unread.append(f"the buffer {instance.name[:_NAME_MOST]!r}")
     header.options.buffers = [top, *instances]
     for buffer in header.options.buffers:
         buffer.clock = header.options.clock
@@ -139,7 +148,9 @@ def _version_7(header: Header, cursor: Cursor, long_size: int) -> None:
     cursor.string()  # the version of the library that packed it
     if header.codec not in CODECS:
         raise SourceError(
-            f"it is packed with {header.codec!r}", where=cursor.where, remedy="trace-cmd convert --compression none"
+            f"it is packed with {header.codec[:_NAME_MOST]!r}",
+            where=cursor.where,
+            remedy="trace-cmd convert --compression none",
         )
     _options_7(header, cursor, cursor.number("Q"))
     sections = header.options.sections
@@ -152,7 +163,8 @@ def _version_7(header: Header, cursor: Cursor, long_size: int) -> None:
         elif number == o.EVENT_FORMATS:
             _event_formats(header, section)
         else:
-            _commands(header, section)
+            with suppress(SourceError):  # only names
+                _commands(header, section)
     for buffer in header.options.buffers:
         _buffer_7(header, cursor, buffer)
 

@@ -20,9 +20,10 @@ DONE, DATE, CPUSTAT, BUFFER, TRACECLOCK, UNAME, OFFSET, CPUCOUNT, VERSION, TIME_
 HEADER_INFO, EVENT_FORMATS, CMDLINES = 16, 18, 21
 _NS_PER_US = 1000
 _INTERPOLATE = 1  # TRACECMD_TSYNC_FLAG_INTERPOLATE
-_NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]+|\d+)")
-_STAT = re.compile(r"^(overrun|commit overrun|dropped events): (\d+)", re.M)
+_NUMBER = re.compile(r"\s*([+-]?)(0[xX][0-9a-fA-F]{1,16}|\d{1,19})")
+_STAT = re.compile(r"^(overrun|commit overrun|dropped events): (\d{1,19})", re.M)
 _STAT_CPU = re.compile(r"^CPU: (\d+)", re.M)
+_CLOCKS_MOST = 1 << 10  # letters of the list of a kernel's clocks
 _LOST_MOST = 1 << 48  # more is no count, and sums of it must fit 64 bits
 
 
@@ -110,7 +111,7 @@ def _clock(options: Options, cursor: Cursor) -> None:
 
 def clock_in(listed: str) -> str | None:
     """The clock in brackets in a text like `[local] global counter`."""
-    found = re.search(r"\[([^\]]+)\]", listed)
+    found = re.search(r"\[([^\]]+)\]", listed[:_CLOCKS_MOST])
     return found[1] if found else None
 
 

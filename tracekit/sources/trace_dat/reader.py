@@ -54,6 +54,8 @@ def kernel_stream(data: Bytes, header: Header, chosen: Chosen, options: ReadOpti
     if not header.formats:
         raise SourceError("it has no scheduling events")
     holes = Holes()
+    for part in header.unread:
+        holes.add(-1, (0, 0), "truncated", part=part)
     sources = streams(data, header, chosen.buffers, chosen.clock, holes)
     stream = KernelStream((), holes.gaps, holes.streams, options.wakeup, list(chosen.policies))
 

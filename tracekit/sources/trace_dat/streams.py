@@ -86,7 +86,7 @@ class CpuStream:
         events, places = np.empty(room, EVENT), np.empty(room, np.int64)
         how = self._how
         count = read_pages(pages, block.data, how.layout, how.plan, how.big, self.cpu, events, places)
-        self._note(block, pages)
+        self._note(block, pages, after)
         if len(pages):
             self._last = max(self._last, int(pages["last"].max()))
             if self.began_ns < 0:
@@ -103,18 +103,19 @@ class CpuStream:
         self._holes.mended += int((rising != times).sum())
         return rising
 
-    def _note(self, block: Block, pages: Records) -> None:
-        """The holes before and in these pages."""
+    def _note(self, block: Block, pages: Records, after: int) -> None:
+        """The holes before and in these pages, behind which one follows that begins `after`."""
         lasts = np.maximum.accumulate(np.concatenate([[self._last], pages["last"]]))
+        followers = np.append(pages["begin"][1:], max(after, self._last))
         for row in np.flatnonzero((pages["lost"] != 0) | (pages["flaw_at"] >= 0)).tolist():
             page, last = pages[row], int(lasts[row])
             begin = int(page["begin"])
             if page["lost"]:
                 self._holes.add(self.cpu, self._span(last, begin), "lost_records", int(page["lost"]))
             if page["flaw_at"] >= 0:
-                follower = int(pages["begin"][row + 1]) if row + 1 < len(pages) else int(page["last"])
                 at = int(page["flaw_at"])
-                self._hole(block, at, int(page["end"]) - at, (int(page["last"]), follower), "corrupt")
+                times = int(page["last"]), int(followers[row])
+                self._hole(block, at, int(page["end"]) - at, times, "corrupt")
 
     def _hole(self, block: Block, at: int, size: int, times: tuple[int, int], cause: str) -> None:
         self._holes.add(self.cpu, self._span(*times), cause, part=block.label(at, at + size))
