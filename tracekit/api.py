@@ -28,11 +28,23 @@ from tracekit.program.workload import load_workload
 from tracekit.report import write_report as write_page
 from tracekit.sources.base import Progress, ReadOptions, no_progress
 from tracekit.sources.registry import ingest as read_recording
-from tracekit.tables.bundle import Program, Run, Trace
+from tracekit.tables.bundle import Bundle, Program, Run, Trace
 from tracekit.tables.store import load, save
 from tracekit.vocabulary import FORMS
 
-__all__ = ["compare", "extract", "ingest", "load", "measure", "replay", "save", "synth", "write_report"]
+__all__ = [
+    "compare",
+    "export",
+    "extract",
+    "from_frame",
+    "ingest",
+    "load",
+    "measure",
+    "replay",
+    "save",
+    "synth",
+    "write_report",
+]
 
 RECORDED = "recorded"
 _RECORDERS = {"perf.data": "perf", "Go execution trace": "go"}  # whose cost per event the profile knows
@@ -118,3 +130,25 @@ def _recorded(work: Trace | Program) -> Run:
     if not isinstance(work, Trace):
         raise UsageError("the model recorded needs a recording", remedy="give the recording or its trace bundle")
     return recorded_run(work)
+
+
+def from_frame(frame: object, *, unit: str | None = None, where: str = "frame") -> Trace:
+    """The trace of a table in memory: polars, pandas, pyarrow, or anything with the Arrow C stream interface.
+
+    It has at least the columns task (or task_id), start, end and state; `unit` (ns, us, ms or s) is that of times
+    whose column does not say it by a suffix such as start_us. Raises SourceError naming row and column.
+    """
+    from tracekit.sources.tables import frame_trace
+
+    return frame_trace(frame, unit=unit, where=where)
+
+
+def export(bundle: Bundle, path: Path | str, *, format: str | None = None, table: str | None = None) -> Path:
+    """Write a bundle for other tools: `chrome` (trace-event JSON), `csv`, `parquet`, `arrow` or `rt-app`.
+
+    The format goes by the suffix of `path` where none is given. A table file holds `table`, by default the one that
+    says most. Raises UsageError for what this kind of bundle has not, WorkloadError for steps rt-app can't express.
+    """
+    from tracekit.export import export_bundle
+
+    return export_bundle(bundle, Path(path), format=format, table=table)

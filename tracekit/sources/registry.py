@@ -25,6 +25,8 @@ BUILT_IN = (
     "tracekit.sources.go_trace",
     "tracekit.sources.trace_dat",
     "tracekit.sources.kernel_text",
+    "tracekit.sources.chrome_json",
+    "tracekit.sources.tables",
 )
 
 # What people hand over by mistake, by how it begins: said back to them by name.
