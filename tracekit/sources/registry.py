@@ -24,6 +24,7 @@ BUILT_IN = (
     "tracekit.sources.perf_data",
     "tracekit.sources.go_trace",
     "tracekit.sources.trace_dat",
+    "tracekit.sources.perfetto",
     "tracekit.sources.kernel_text",
     "tracekit.sources.chrome_json",
     "tracekit.sources.tables",
