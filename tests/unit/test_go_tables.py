@@ -12,6 +12,7 @@ from tracekit.sources.base import ReadOptions
 from tracekit.sources.go_trace import SOURCE
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
+from tracekit.tables.stream import Collector
 
 
 def read(text: str, folder: Path) -> Trace:
@@ -28,6 +29,10 @@ def _words(row: dict[str, object]) -> list[str]:
     where = "/".join("-" if row[key] is None else str(row[key]) for key in ("cpu", "thread_id"))
     words = [f"{row['start_ns']}-{row['end_ns']}", str(row["state"])]
     return words + ([str(row["reason"])] if row["reason"] else []) + ([] if where == "-/-" else [f"@{where}"])
+
+
+def ranges(trace: Trace) -> list[tuple[object, ...]]:
+    return trace.frame("ranges").select("kind", "name", "task_id", "start_ns", "end_ns", "enclosing_id").rows()
 
 
 def wakeups(trace: Trace) -> list[tuple[object, ...]]:
@@ -108,9 +113,7 @@ def test_meta_puts_time_zero_on_all_clocks(fork: Trace) -> None:
 
 
 def test_stopped_world_is_a_range(fork: Trace) -> None:
-    assert fork.meta["ranges"] == [
-        {"name": "stop-the-world", "why": "GC sweep termination", "start_ns": 19, "end_ns": 29, "task_id": 0}
-    ]
+    assert ranges(fork) == [("stop_the_world", "GC sweep termination", 0, 19, 29, None)]
 
 
 def test_coroutine_switch_is_unblock_block_start(tmp_path: Path) -> None:
@@ -138,12 +141,37 @@ def test_callback_from_c_begins_and_ends_in_a_system_call(tmp_path: Path) -> Non
     assert trace.frame("gaps").height == 0
 
 
-def test_collector_ranges_are_totalled(tmp_path: Path) -> None:
+def test_collector_and_annotations_are_ranges(tmp_path: Path) -> None:
     trace = read(COLLECTOR, tmp_path)
-    totals = trace.meta["range_totals"]
-    assert {name: of["count"] for name, of in totals.items()} == {"gc mark": 1, "gc sweep": 1, "gc mark assist": 1}
-    assert totals["gc sweep"]["total_ns"] == 10
-    assert [of["name"] for of in trace.meta["ranges"]] == ["gc mark"]
+    found = ranges(trace)
+    assert [of[0] for of in found] == ["gc", "mark_assist", "sweep", "user_task", "region", "log"]
+    assert found[1][2:] == (0, 29, 39, None)
+    assert trace.frame("ranges")["bytes"].to_list() == [None, None, 4096, None, None, None]
+    assert [of[5] for of in found[3:]] == [None, 3, 4]  # the region is part of the task, the line part of the region
+    assert trace.frame("counters").select("kind", "value").rows() == [
+        ("heap_bytes", 1_000_000), ("heap_goal_bytes", 4_194_304), ("cpu_limit", 2),
+    ]  # fmt: skip
+    assert check(trace) == []
+
+
+def test_rows_are_the_same_where_a_sink_takes_them(tmp_path: Path) -> None:
+    for name, text in STORIES.items():
+        path = write(text, tmp_path)
+        whole, sink = SOURCE.read(path, ReadOptions()), Collector()
+        given = SOURCE.read(path, ReadOptions(sink=sink))
+        assert given.tables["intervals"].num_rows == 0
+        assert given.meta == whole.meta, name
+        for table, rows in sink.tables().items():
+            assert rows.to_pylist() == whole.tables[table].to_pylist(), (name, table)
+
+
+def test_stacks_tell_where_a_goroutine_waits(fork: Trace) -> None:
+    stacks = fork.frame("stacks")
+    places = fork.frame("intervals").filter(pl.col("stack_id").is_not_null()).join(stacks, on="stack_id")
+    waiting = places.filter((pl.col("task_id") == 0) & (pl.col("reason") == "wait_group"))
+    assert waiting["function"].to_list() == ["sync.(*WaitGroup).Wait"]
+    caller = stacks.row(waiting["caller_id"][0], named=True)
+    assert caller["function"] == "main.main"
 
 
 def test_wakeup_without_a_goroutine_has_no_waker(tmp_path: Path) -> None:

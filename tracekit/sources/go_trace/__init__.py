@@ -1,9 +1,10 @@
 """Go execution traces, wire format v2 (Go 1.22 and later), read without Go.
 
 The path of a file: `header` (which version) → `batches` (outer structure, generations) → `reading`, per generation:
-`clock` and `dictionary` (strings, stacks) → `merging` (`cursors` and `order` merge every thread's events by sequence
-numbers; `processors`, `goroutines`, `syscalls` and `collector` say what each does; `mending` goes on past damage) →
-`emit` (rows) → `tables`. What the wire holds is data in `spec`, what the runtime's words mean is data in `words`.
+`clock`, `dictionary` and `places` (strings, stacks) → `merging` (`cursors` and `order` merge every thread's events by
+sequence numbers; `processors`, `goroutines`, `syscalls`, `collector` and `annotations` say what each does; `mending`
+goes on past damage) → `emit` (rows) → `output` (tables, as they are made). What the wire holds is data in `spec`, what the runtime's words
+mean is data in `words`.
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ class GoTrace:
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """Goroutines as tasks, Ps as CPUs, Ms as kernel threads."""
-        from tracekit.sources.go_trace.reading import read_file  # numba and pyarrow only when something is read
-        from tracekit.sources.go_trace.tables import make_trace
+        from tracekit.sources.go_trace.reading import read_trace  # numba and pyarrow only when something is read
 
-        return make_trace(read_file(path, progress=options.progress), path)
+        return read_trace(path, options)
 
 
 SOURCE = GoTrace()

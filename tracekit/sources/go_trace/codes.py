@@ -34,5 +34,9 @@ GC_SWEEP_ACTIVE, GC_SWEEP_BEGIN, GC_SWEEP_END = _code("GCSweepActive"), _code("G
 GC_ASSIST_ACTIVE, GC_ASSIST_BEGIN = _code("GCMarkAssistActive"), _code("GCMarkAssistBegin")
 GC_ASSIST_END = _code("GCMarkAssistEnd")
 
+USER_TASK_BEGIN, USER_TASK_END = _code("UserTaskBegin"), _code("UserTaskEnd")
+USER_REGION_BEGIN, USER_REGION_END = _code("UserRegionBegin"), _code("UserRegionEnd")
+USER_LOG = _code("UserLog")
+
 HEAP_ALLOC, HEAP_GOAL = _code("HeapAlloc"), _code("HeapGoal")
 FIRST_EXPERIMENTAL = _code("Span")

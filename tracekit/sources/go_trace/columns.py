@@ -22,6 +22,7 @@ class Intervals(NamedTuple):
     state: Any  # int8, a code of STATES
     reason: Any  # int8, a code of REASONS or NONE
     inferred: Any  # bool
+    stack: Any  # int32, row of the stack table or NONE
 
 
 class Wakeups(NamedTuple):
@@ -32,6 +33,7 @@ class Wakeups(NamedTuple):
     wakee: Any  # int32
     p: Any  # int32
     reason: Any  # int8
+    stack: Any  # int32
 
 
 class Moves(NamedTuple):
@@ -44,24 +46,40 @@ class Moves(NamedTuple):
     after: Any  # int8
 
 
-class Marks(NamedTuple):
-    """Ranges of the collector and of a stopped world."""
+class Ranges(NamedTuple):
+    """Ranges of the collector, of a stopped world, and of the program's own tasks and regions."""
 
     start: Any  # int64
-    end: Any  # int64
-    kind: Any  # int8
-    of: Any  # int64, task or P or NONE
-    text: Any  # int64, string id; later the index of the text
+    end: Any  # int64, NONE while open
+    key: Any  # int64, the user task that a region is of
+    bytes: Any  # int64
+    task: Any  # int32
+    p: Any  # int32
+    name: Any  # int32, index of a text
+    text: Any  # int32, index of a text
+    enclosing: Any  # int32, row
+    stack: Any  # int32
+    kind: Any  # int8, a code of RANGES
+    inferred: Any  # bool
+
+
+class Counts(NamedTuple):
+    """Counter columns."""
+
+    at: Any  # int64
+    value: Any  # int64
+    kind: Any  # int8, a code of COUNTERS
 
 
 _TYPES: dict[type, str] = {
-    Intervals: "i8 i8 i4 i4 i4 i1 i1 ?",
-    Wakeups: "i8 i4 i4 i4 i1",
+    Intervals: "i8 i8 i4 i4 i4 i1 i1 ? i4",
+    Wakeups: "i8 i4 i4 i4 i1 i4",
     Moves: "i8 i8 i1 i1 i1",
-    Marks: "i8 i8 i1 i8 i8",
+    Ranges: "i8 i8 i8 i8 i4 i4 i4 i4 i4 i4 i1 ?",
+    Counts: "i8 i8 i1",
 }
 
-C = TypeVar("C", Intervals, Wakeups, Moves, Marks)
+C = TypeVar("C", Intervals, Wakeups, Moves, Ranges, Counts)
 
 
 def new_columns(kind: type[C], count: int) -> C:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekit.sources.go_trace.compiled import part
+from tracekit.sources.go_trace.compiled import nth, part
 from tracekit.sources.go_trace.faults import BAD_EVENT, BAD_NUMBER, BAD_TIME, DONE
 from tracekit.sources.go_trace.spec import NOT_TIMED
 from tracekit.sources.go_trace.varint import varint
@@ -37,12 +37,13 @@ def next_event(data: Any, batches: Any, arguments: Any, ns_per_unit: float, late
     while c.offset == c.limit:
         if c.batch == c.last_batch:
             return EXHAUSTED
-        c.offset, c.limit = batches[c.batch, 0], batches[c.batch, 1]
-        c.clock = to_ns(batches[c.batch, 2], ns_per_unit)
+        row = nth(c.batch)
+        c.offset, c.limit = batches[row, 0], batches[row, 1]
+        c.clock = to_ns(batches[row, 2], ns_per_unit)
         c.batch += 1
     c.at = c.offset
-    code = np.int64(data[c.offset])
-    count = arguments[code]
+    code = np.int64(data[nth(c.offset)])
+    count = arguments[nth(code)]
     if count == NOT_TIMED:
         return BAD_EVENT
     offset, limit = c.offset + 1, c.limit
@@ -66,13 +67,23 @@ def next_event(data: Any, batches: Any, arguments: Any, ns_per_unit: float, late
 
 
 @part
+def _time(heap: Any, cursors: Any, at: int) -> Any:
+    return cursors[nth(heap[nth(at)])].time
+
+
+@part
+def _swap(heap: Any, at: int, other: int) -> None:
+    heap[nth(at)], heap[nth(other)] = heap[nth(other)], heap[nth(at)]
+
+
+@part
 def sift_up(heap: Any, cursors: Any, at: int) -> int:
     """Move heap[at] towards the root while its parent is later. Returns where it ended."""
     while at > 0:
         parent = (at - 1) // 2
-        if cursors[heap[parent]].time <= cursors[heap[at]].time:
+        if _time(heap, cursors, parent) <= _time(heap, cursors, at):
             break
-        heap[parent], heap[at] = heap[at], heap[parent]
+        _swap(heap, at, parent)
         at = parent
     return at
 
@@ -82,13 +93,13 @@ def sift_down(heap: Any, size: int, cursors: Any, at: int) -> None:
     """Move heap[at] away from the root while a child is earlier; the left child wins a tie."""
     while True:
         least, left = at, 2 * at + 1
-        if left < size and cursors[heap[left]].time < cursors[heap[least]].time:
+        if left < size and _time(heap, cursors, left) < _time(heap, cursors, least):
             least = left
-        if left + 1 < size and cursors[heap[left + 1]].time < cursors[heap[least]].time:
+        if left + 1 < size and _time(heap, cursors, left + 1) < _time(heap, cursors, least):
             least = left + 1
         if least == at:
             return
-        heap[at], heap[least] = heap[least], heap[at]
+        _swap(heap, at, least)
         at = least
 
 
@@ -104,9 +115,9 @@ def remove(heap: Any, size: int, cursors: Any, at: int) -> None:
     """Take heap[at] out; the heap's size is one less from then on."""
     while at > 0:
         parent = (at - 1) // 2
-        heap[parent], heap[at] = heap[at], heap[parent]
+        _swap(heap, at, parent)
         at = parent
-    heap[0], heap[size - 1] = heap[size - 1], heap[0]
+    _swap(heap, 0, size - 1)
     sift_down(heap, size - 1, cursors, 0)
 
 
@@ -114,9 +125,9 @@ def remove(heap: Any, size: int, cursors: Any, at: int) -> None:
 def sort(heap: Any, size: int, cursors: Any) -> None:
     """Sort the heap by time, equal times as they were. It stays a heap; this is rare and threads are few."""
     for i in range(1, size):
-        moving = heap[i]
+        moving = heap[nth(i)]
         at = i
-        while at > 0 and cursors[heap[at - 1]].time > cursors[moving].time:
-            heap[at] = heap[at - 1]
+        while at > 0 and _time(heap, cursors, at - 1) > cursors[nth(moving)].time:
+            heap[nth(at)] = heap[nth(at - 1)]
             at -= 1
-        heap[at] = moving
+        heap[nth(at)] = moving

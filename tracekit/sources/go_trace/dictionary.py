@@ -1,4 +1,4 @@
-"""A generation's strings and stacks, reduced to what the tables need: reasons, and the functions goroutines run.
+"""A generation's strings and stacks: reasons, names and places by their ids, for the kernels to look up.
 
 Both tables are self-contained in each generation: the same id may mean something else in the next.
 """
@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracekit.sources.go_trace.codes import STACK, STRING
-from tracekit.sources.go_trace.compiled import kernel, part
+from tracekit.sources.go_trace.compiled import kernel, nth, part
 from tracekit.sources.go_trace.faults import BAD_STACKS, BAD_STRINGS, DONE
+from tracekit.sources.go_trace.places import Places
 from tracekit.sources.go_trace.spec import MAX_FRAMES, MAX_STRING_BYTES
 from tracekit.sources.go_trace.varint import varint
 from tracekit.sources.go_trace.words import CODES, REFINE
@@ -22,40 +23,59 @@ _LENGTHS = np.unique([len(word) for word in CODES])
 
 
 class Dictionary(NamedTuple):
-    """Lookup arrays for the kernels, int8 reason codes by id; MISSING where the file has no such id."""
+    """Lookup arrays by id. Reason codes are int8; texts and places are int32 rows of `Places`, NONE where unknown."""
 
     block: Any  # by string id: reason of GoBlock, + REFINE where the stack may tell more
     stop: Any  # by string id: reason of GoStop
+    text: Any  # by string id
     stack: Any  # by stack id: reason told by the innermost known function
-
-
-class Names(NamedTuple):
-    """For naming goroutines: the outermost function of each stack, and where each string stands in the file."""
-
-    roots: Any  # by stack id: string id of the function
-    offsets: Any  # by string id
-    sizes: Any  # by string id; MISSING where there is none
+    place: Any  # by stack id
+    root: Any  # by stack id: text of the outermost function
 
 
 @part
 def block_reason(d: Dictionary, string: int, stack: int) -> int:
     """The reason code of a GoBlock, or NONE."""
-    if not 0 <= string < len(d.block) or d.block[string] == MISSING:
+    if not 0 <= string < len(d.block) or d.block[nth(string)] == MISSING:
         return -1
-    reason = int(d.block[string])
+    reason = int(d.block[nth(string)])
     if reason < REFINE - 1:
         return reason
-    if 0 <= stack < len(d.stack) and d.stack[stack] >= 0:
-        return int(d.stack[stack])
+    if 0 <= stack < len(d.stack) and d.stack[nth(stack)] >= 0:
+        return int(d.stack[nth(stack)])
     return reason - REFINE
 
 
 @part
 def stop_reason(d: Dictionary, string: int) -> int:
     """The reason code of a GoStop, or NONE."""
-    if not 0 <= string < len(d.stop) or d.stop[string] == MISSING:
+    if not 0 <= string < len(d.stop) or d.stop[nth(string)] == MISSING:
         return -1
-    return int(d.stop[string])
+    return int(d.stop[nth(string)])
+
+
+@part
+def text(d: Dictionary, string: int) -> Any:
+    """The text of a string id, or NONE."""
+    if not 0 <= string < len(d.text):
+        return np.int32(-1)
+    return d.text[nth(string)]
+
+
+@part
+def place(d: Dictionary, stack: int) -> Any:
+    """The row of a stack id in the table of stacks, or NONE."""
+    if not 0 <= stack < len(d.place):
+        return np.int32(-1)
+    return d.place[nth(stack)]
+
+
+@part
+def root_name(d: Dictionary, stack: int) -> Any:
+    """The text of a stack's outermost function, or NONE."""
+    if not 0 <= stack < len(d.root):
+        return np.int32(-1)
+    return d.root[nth(stack)]
 
 
 @kernel
@@ -76,29 +96,36 @@ def index_strings(data: Any, offset: int, limit: int, out: Any, count: int) -> t
 
 
 @kernel
-def index_stacks(data: Any, offset: int, limit: int, functions: Any, out: Any, count: int) -> tuple[int, int, int]:
-    """Append (id, outermost function, reason) of each stack in a batch. Returns (count, fault or DONE, where)."""
+def index_stacks(
+    data: Any, offset: int, limit: int, functions: Any, out: Any, count: int, frames: Any, used: int
+) -> tuple[int, int, int, int]:
+    """Append (id, reason, first frame, frame count) of each stack in a batch, and its frames (function, file, line).
+
+    Frames stand innermost first. Returns (count, frames used, fault or DONE, where).
+    """
     while offset < limit:
         start = offset
         if data[offset] != STACK:
-            return count, BAD_STACKS, start
+            return count, used, BAD_STACKS, start
         number, offset = varint(data, offset + 1, limit)
-        frames, offset = varint(data, offset, limit)
-        if offset < 0 or not 0 <= frames <= MAX_FRAMES:
-            return count, BAD_STACKS, start
-        root, reason = 0, -1
-        for _ in range(frames):
+        depth, offset = varint(data, offset, limit)
+        if offset < 0 or not 0 <= depth <= MAX_FRAMES:
+            return count, used, BAD_STACKS, start
+        reason, first = -1, used
+        for _ in range(depth):
             _pc, offset = varint(data, offset, limit)
-            root, offset = varint(data, offset, limit)
-            _file, offset = varint(data, offset, limit)
-            _line, offset = varint(data, offset, limit)
-            if reason < 0 and 0 <= root < len(functions):
-                reason = int(functions[root])
-        if offset < 0:
-            return count, BAD_STACKS, start
-        out[count, 0], out[count, 1], out[count, 2] = number, root, reason
+            function, offset = varint(data, offset, limit)
+            file, offset = varint(data, offset, limit)
+            line, offset = varint(data, offset, limit)
+            if offset < 0:
+                return count, first, BAD_STACKS, start
+            if reason < 0 and 0 <= function < len(functions):
+                reason = int(functions[function])
+            frames[used, 0], frames[used, 1], frames[used, 2] = function, file, line
+            used += 1
+        out[count, 0], out[count, 1], out[count, 2], out[count, 3] = number, reason, first, depth
         count += 1
-    return count, DONE, limit
+    return count, used, DONE, limit
 
 
 def _dense(rows: Any, column: int, fill: int, dtype: Any) -> Any:
@@ -120,32 +147,48 @@ def _lexicon(data: Any, strings: Any) -> Any:
     return table
 
 
-def read_dictionary(
-    data: Any, string_batches: Any, stack_batches: Any
-) -> tuple[Dictionary, Names, list[tuple[int, int]]]:
-    """Read a generation's tables. Batches are rows (offset, limit) past the batch's first byte.
+def _texts(data: Any, strings: Any, places: Places) -> Any:
+    """The index of each string's text, by its id."""
+    found = np.empty((len(strings), 2), np.int64)
+    found[:, 0] = strings[:, 0]
+    found[:, 1] = [places.text(data[start : start + size].tobytes()) for start, size in strings[:, 1:].tolist()]
+    return _dense(found, 1, -1, np.int32)
+
+
+_Faults = list[tuple[int, int]]
+
+
+def _read_strings(data: Any, batches: Any) -> tuple[Any, _Faults]:
+    strings = np.empty((int((batches[:, 1] - batches[:, 0]).sum()) // 3 + 1, 3), np.int64)
+    count, faults = 0, []
+    for start, limit in batches:
+        count, fault, where = index_strings(data, start, limit, strings, count)
+        faults += [(fault, where)] if fault != DONE else []
+    return strings[:count], faults
+
+
+def _read_stacks(data: Any, batches: Any, functions: Any) -> tuple[Any, Any, _Faults]:
+    size = int((batches[:, 1] - batches[:, 0]).sum())
+    stacks, frames = np.empty((size // 3 + 1, 4), np.int64), np.empty((size // 4 + 1, 3), np.int64)
+    count, used, faults = 0, 0, []
+    for start, limit in batches:
+        count, used, fault, where = index_stacks(data, start, limit, functions, stacks, count, frames, used)
+        faults += [(fault, where)] if fault != DONE else []
+    return stacks[:count], frames[:used], faults
+
+
+def read_dictionary(data: Any, string_batches: Any, stack_batches: Any, places: Places) -> tuple[Dictionary, _Faults]:
+    """Read a generation's tables, entering texts and stacks into `places`. Batches are rows (offset, limit).
 
     Returns also the faults: a list of (fault, offset). A damaged batch keeps what stands before the damage.
     """
-    faults: list[tuple[int, int]] = []
-    strings = np.empty((int((string_batches[:, 1] - string_batches[:, 0]).sum()) // 3 + 1, 3), np.int64)
-    count = 0
-    for start, limit in string_batches:
-        count, fault, where = index_strings(data, start, limit, strings, count)
-        faults += [(fault, where)] if fault != DONE else []
-    strings = strings[:count]
+    strings, bad_strings = _read_strings(data, string_batches)
     lexicon = _lexicon(data, strings)
-    functions = np.ascontiguousarray(lexicon[:, 2])
-    stacks = np.empty((int((stack_batches[:, 1] - stack_batches[:, 0]).sum()) // 3 + 1, 3), np.int64)
-    count = 0
-    for start, limit in stack_batches:
-        count, fault, where = index_stacks(data, start, limit, functions, stacks, count)
-        faults += [(fault, where)] if fault != DONE else []
-    stacks = stacks[:count]
+    texts = _texts(data, strings, places)
+    stacks, frames, bad_stacks = _read_stacks(data, stack_batches, np.ascontiguousarray(lexicon[:, 2]))
+    entered = np.stack([stacks[:, 0], *places.enter(stacks[:, 2:], frames, texts)], axis=1)
     dictionary = Dictionary(
-        np.ascontiguousarray(lexicon[:, 0]), np.ascontiguousarray(lexicon[:, 1]), _dense(stacks, 2, MISSING, np.int8)
-    )
-    names = Names(
-        _dense(stacks, 1, 0, np.int64), _dense(strings, 1, 0, np.int64), _dense(strings, 2, MISSING, np.int64)
-    )
-    return dictionary, names, faults
+        np.ascontiguousarray(lexicon[:, 0]), np.ascontiguousarray(lexicon[:, 1]), texts,
+        _dense(stacks, 1, MISSING, np.int8), _dense(entered, 1, -1, np.int32), _dense(entered, 2, -1, np.int32),
+    )  # fmt: skip
+    return dictionary, bad_strings + bad_stacks

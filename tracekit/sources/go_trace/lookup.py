@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tracekit.sources.go_trace.compiled import constant, kernel, part
+from tracekit.sources.go_trace.compiled import constant, kernel, nth, part
 
 NONE = constant(-1)
 
@@ -20,7 +20,21 @@ def new_slots(at_least: int) -> Any:
 def fill_slots(slots: Any, ids: Any) -> None:
     """Enter ids[i] → i into an empty table; of equal ids the last one counts."""
     for index in range(len(ids)):
-        put(slots, ids[index], index)
+        put(slots, ids[nth(index)], index)
+
+
+def refilled(slots: Any) -> Any:
+    """The same table in four times the room."""
+    larger = new_slots(4 * len(slots))
+    copy_slots(np.ascontiguousarray(slots[slots[:, 1] != NONE]), larger)
+    return larger
+
+
+@kernel
+def copy_slots(entries: Any, slots: Any) -> None:
+    """Enter rows (key, index) into a table."""
+    for row in range(len(entries)):
+        put(slots, entries[nth(row), 0], entries[nth(row), 1])
 
 
 @part
@@ -32,7 +46,7 @@ def slot_of(slots: Any, key: int) -> int:
     mask = len(slots) - 1
     group = (((key >> 4) & 0x7FFFFFFF) * 0x1E3779B1) >> 20
     slot = ((group << 4) | (key & 15)) & mask
-    while slots[slot, 1] != NONE and slots[slot, 0] != key:
+    while slots[nth(slot), 1] != NONE and slots[nth(slot), 0] != key:
         slot = (slot + 1) & mask
     return slot
 
@@ -41,11 +55,11 @@ def slot_of(slots: Any, key: int) -> int:
 def put(slots: Any, key: int, index: int) -> None:
     """Set key → index."""
     slot = slot_of(slots, key)
-    slots[slot, 0] = key
-    slots[slot, 1] = index
+    slots[nth(slot), 0] = key
+    slots[nth(slot), 1] = index
 
 
 @part
 def find(slots: Any, key: int) -> Any:
     """The index of `key`, or NONE."""
-    return slots[slot_of(slots, key), 1]
+    return slots[nth(slot_of(slots, key)), 1]

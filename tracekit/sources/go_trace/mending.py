@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.sources.go_trace import codes
-from tracekit.sources.go_trace.compiled import kernel, part
+from tracekit.sources.go_trace.compiled import kernel, nth, part
 from tracekit.sources.go_trace.cursors import EXHAUSTED, next_event, remove, update
 from tracekit.sources.go_trace.emit import add_goroutine, close_interval
 from tracekit.sources.go_trace.faults import DONE
@@ -43,21 +43,21 @@ def _lose_goroutine(s: State, goroutine: int) -> None:
     """What a goroutine does is unknown from here on."""
     if goroutine == NONE:
         return
-    g = s.goroutines[goroutine]
+    g = s.goroutines[nth(goroutine)]
     close_interval(s, goroutine, _now(s))
     g.status = ABSENT
     g.reason = NONE
-    if g.m > 0 and s.ms[g.m].goroutine == goroutine:
-        s.ms[g.m].goroutine = NONE
+    if g.m > 0 and s.ms[nth(g.m)].goroutine == goroutine:
+        s.ms[nth(g.m)].goroutine = NONE
 
 
 @part
 def _lose_p(s: State, p: int) -> None:
     """Whoever had the P has lost it, and what it was running is unknown."""
-    holder = s.ps[p].m
-    if holder > 0 and s.ms[holder].p == p:
-        _lose_goroutine(s, s.ms[holder].goroutine)
-        s.ms[holder].p = NONE
+    holder = s.ps[nth(p)].m
+    if holder > 0 and s.ms[nth(holder)].p == p:
+        _lose_goroutine(s, s.ms[nth(holder)].goroutine)
+        s.ms[nth(holder)].p = NONE
 
 
 @part
@@ -79,7 +79,7 @@ def _adopt_goroutine(s: State, c: Any, status: int, partial: bool) -> bool:
         if not partial:
             return False
         g = add_goroutine(s, c.a0, status, _now(s))
-    record = s.goroutines[g]
+    record = s.goroutines[nth(g)]
     before = record.seq if record.seq_generation == t.generation else 0
     if not partial:
         if _doubt(record, status):
@@ -88,10 +88,10 @@ def _adopt_goroutine(s: State, c: Any, status: int, partial: bool) -> bool:
         if not before < c.a1 <= before + _PLAUSIBLE_STEP:
             return False
     _lose_goroutine(s, g)
-    s.goroutines[g].status = status
-    s.goroutines[g].end = NONE
-    s.goroutines[g].seq_generation = t.generation
-    s.goroutines[g].seq = c.a1 - 1
+    s.goroutines[nth(g)].status = status
+    s.goroutines[nth(g)].end = NONE
+    s.goroutines[nth(g)].seq_generation = t.generation
+    s.goroutines[nth(g)].seq = c.a1 - 1
     return True
 
 
@@ -100,7 +100,7 @@ def _adopt_p(s: State, c: Any, status: int, partial: bool) -> bool:
     """The same for a P."""
     if not p_in_range(c.a0):
         return False
-    p = s.ps[c.a0]
+    p = s.ps[nth(c.a0)]
     before = p.seq if p.seq_generation == s.totals[0].generation else 0
     if not partial:
         if _doubt(p, status):
@@ -121,23 +121,23 @@ def _adopt_status(s: State, c: Any) -> bool:
         if not p_in_range(c.a0):
             return False
         _lose_p(s, c.a0)
-        s.ps[c.a0].status = P_ABSENT
+        s.ps[nth(c.a0)].status = P_ABSENT
         return True
     _lose_goroutine(s, find(s.goroutine_slots, c.a0))
-    _lose_goroutine(s, s.ms[c.m].goroutine)
+    _lose_goroutine(s, s.ms[nth(c.m)].goroutine)
     return True
 
 
 @part
 def _adopt_on_thread(s: State, c: Any) -> bool:
     """The thread's own P is not in the state that its system call needs."""
-    m = s.ms[c.m]
+    m = s.ms[nth(c.m)]
     if m.p == NONE or m.goroutine == NONE:
         return False
     if c.type == codes.GO_SYSCALL_BEGIN:
         set_p_seq(s, m.p, c.a0 - 1)
     else:
-        s.ps[m.p].status = P_IDLE
+        s.ps[nth(m.p)].status = P_IDLE
         m.p = NONE
     return True
 
@@ -155,17 +155,17 @@ def adopt(s: State, c: Any, partial: bool) -> bool:
     if kind == codes.GO_START:
         if not _adopt_goroutine(s, c, RUNNABLE, partial):
             return False
-        _lose_goroutine(s, s.ms[c.m].goroutine)
+        _lose_goroutine(s, s.ms[nth(c.m)].goroutine)
         return True
     if kind in (codes.GO_UNBLOCK, codes.GO_SWITCH, codes.GO_SWITCH_DESTROY):
         return _adopt_goroutine(s, c, WAITING, partial)
     if kind == codes.PROC_START:
         if not _adopt_p(s, c, P_IDLE, partial):
             return False
-        own = s.ms[c.m].p
+        own = s.ms[nth(c.m)].p
         if own != NONE:
             _lose_p(s, own)
-            s.ps[own].status = P_IDLE
+            s.ps[nth(own)].status = P_IDLE
         return True
     if kind == codes.PROC_STEAL:
         return _adopt_p(s, c, P_ABANDONED, partial)
@@ -186,7 +186,7 @@ def skip(
 ) -> int:
     """Leave out the event at fault, or what is left of its batch if it can't be decoded. Returns DONE or a fault."""
     t = s.totals[0]
-    c = cursors[heap[t.error_slot]]
+    c = cursors[nth(heap[nth(t.error_slot)])]
     if undecoded:
         c.offset = c.limit
     outcome = next_event(data, batches, arguments, ns_per_unit, t.latest, c)

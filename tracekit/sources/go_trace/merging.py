@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,8 +30,14 @@ class Streams(NamedTuple):
     dictionary: Dictionary
 
 
-def merge(state: State, streams: Streams, partial: bool) -> tuple[State, Mending]:
-    """Order a generation's events into rows. Returns the state, which may have moved, and what had to be mended."""
+MakeRoom = Callable[[State], State]
+
+
+def merge(state: State, streams: Streams, partial: bool, make_room: MakeRoom) -> tuple[State, Mending]:
+    """Order a generation's events into rows. Returns the state, which may have moved, and what had to be mended.
+
+    `make_room` is called when an array is full, and gives a state with room.
+    """
     mending = Mending()
     cursors, heap = new_cursors(len(streams.threads)), np.zeros(len(streams.threads), np.int64)
     decoding = (streams.data, streams.batches)
@@ -43,7 +50,7 @@ def merge(state: State, streams: Streams, partial: bool) -> tuple[State, Mending
         mending.cut_batches += 1
     outcome, adopted_at = MORE, -1
     while outcome != DONE and mending.steps < MAX_MENDS:
-        state = grow(state)
+        state = make_room(state)
         outcome = run(
             state, *decoding, _ARGUMENTS, streams.ns_per_unit, cursors, heap, streams.samples, streams.dictionary
         )  # fmt: skip

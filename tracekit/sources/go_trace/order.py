@@ -10,11 +10,12 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.sources.go_trace import codes
+from tracekit.sources.go_trace.annotations import annotation
 from tracekit.sources.go_trace.collector import collector_event
-from tracekit.sources.go_trace.compiled import kernel, part
+from tracekit.sources.go_trace.compiled import constant, kernel, nth, part
 from tracekit.sources.go_trace.cursors import EXHAUSTED, next_event, remove, sift_up, sort, update
 from tracekit.sources.go_trace.dictionary import Dictionary
-from tracekit.sources.go_trace.emit import find_or_add_m, stamp
+from tracekit.sources.go_trace.emit import count, find_or_add_m, stamp
 from tracekit.sources.go_trace.faults import DONE, NO_THREAD_FOR_EVENT, STUCK, WAIT
 from tracekit.sources.go_trace.goroutines import (
     go_create,
@@ -36,7 +37,9 @@ from tracekit.sources.go_trace.syscalls import (
     syscall_end,
     syscall_end_blocked,
 )
+from tracekit.vocabulary import COUNTERS
 
+_HEAP, _HEAP_GOAL, _CPU_LIMIT = (constant(COUNTERS[kind]) for kind in ("heap_bytes", "heap_goal_bytes", "cpu_limit"))
 MORE = 3  # the kernel wants room: grow the state and call again
 ROWS_A_STEP = 4  # at most this many records in any one array come from one event
 
@@ -53,9 +56,9 @@ def _advance_p(s: State, c: Any) -> int:
 
 
 @part
-def _advance_syscall(s: State, c: Any) -> int:
+def _advance_syscall(s: State, c: Any, d: Dictionary) -> int:
     if c.type == codes.GO_SYSCALL_BEGIN:
-        return syscall_begin(s, c)
+        return syscall_begin(s, c, d)
     if c.type == codes.GO_SYSCALL_END:
         return syscall_end(s, c)
     if c.type == codes.GO_SYSCALL_END_BLOCKED:
@@ -64,7 +67,7 @@ def _advance_syscall(s: State, c: Any) -> int:
         return create_in_syscall(s, c)
     if c.type == codes.GO_DESTROY_SYSCALL:
         return destroy_in_syscall(s, c)
-    return go_status(s, c)
+    return go_status(s, c, d)
 
 
 @part
@@ -74,32 +77,41 @@ def _advance_other(s: State, c: Any) -> int:
         allowed = DONE if c.m > 0 else NO_THREAD_FOR_EVENT
     else:
         allowed = lacks_p(s, c) if c.type in (codes.HEAP_ALLOC, codes.HEAP_GOAL) else lacks_goroutine(s, c)
-    if allowed == DONE:
-        stamp(s, c.time)
-    return allowed
+    if allowed != DONE:
+        return allowed
+    at = stamp(s, c.time)
+    if c.type == codes.HEAP_ALLOC:
+        count(s, _HEAP, at, c.a0)
+    elif c.type == codes.HEAP_GOAL:
+        count(s, _HEAP_GOAL, at, c.a0)
+    elif c.type == codes.PROCS_CHANGE:
+        count(s, _CPU_LIMIT, at, c.a0)
+    return DONE
 
 
 @part
 def _advance(s: State, c: Any, d: Dictionary) -> int:
     """Apply the cursor's event if it may come next: DONE, WAIT or a fault."""
-    s.ms[c.m].seen = 1
+    s.ms[nth(c.m)].seen = 1
     kind = c.type
     if kind == codes.GO_START:
         return go_start(s, c)
     if kind in (codes.GO_BLOCK, codes.GO_STOP, codes.GO_DESTROY):
         return go_stop(s, c, d)
     if kind == codes.GO_UNBLOCK:
-        return go_unblock(s, c)
+        return go_unblock(s, c, d)
     if kind in (codes.GO_CREATE, codes.GO_CREATE_BLOCKED):
-        return go_create(s, c)
+        return go_create(s, c, d)
     if kind in (codes.GO_SWITCH, codes.GO_SWITCH_DESTROY):
         return go_switch(s, c)
     if codes.PROC_START <= kind <= codes.PROC_STATUS:
         return _advance_p(s, c)
     if codes.GO_CREATE_SYSCALL <= kind <= codes.GO_STATUS or kind == codes.GO_STATUS_STACK:
-        return _advance_syscall(s, c)
+        return _advance_syscall(s, c, d)
     if codes.STW_BEGIN <= kind <= codes.GC_ASSIST_END:
-        return collector_event(s, c)
+        return collector_event(s, c, d)
+    if codes.USER_TASK_BEGIN <= kind <= codes.USER_LOG:
+        return annotation(s, c, d)
     return _advance_other(s, c)
 
 
@@ -113,16 +125,16 @@ def install(
     """
     size, damaged = 0, DONE
     for index in range(len(threads)):
-        c = cursors[index]
-        c.m = NO_M if threads[index, 0] == NONE else find_or_add_m(s, threads[index, 0])
-        c.batch, c.last_batch, c.offset, c.limit = threads[index, 1], threads[index, 2], 0, 0
+        c, thread = cursors[nth(index)], threads[nth(index), 0]
+        c.m = NO_M if thread == NONE else find_or_add_m(s, thread)
+        c.batch, c.last_batch, c.offset, c.limit = threads[nth(index), 1], threads[nth(index), 2], 0, 0
         outcome = next_event(data, batches, arguments, ns_per_unit, s.totals[0].latest, c)
         while outcome < 0:
             s.totals[0].error_at, damaged = c.at, outcome
             c.offset = c.limit
             outcome = next_event(data, batches, arguments, ns_per_unit, s.totals[0].latest, c)
         if outcome == DONE:
-            heap[size] = index
+            heap[nth(size)] = index
             size += 1
             sift_up(heap, cursors, size - 1)
     s.totals[0].heap = size
@@ -143,7 +155,7 @@ def _try(
     at: int,
 ) -> int:
     """Let the cursor at heap[at] advance, and decode its next event."""
-    c = cursors[heap[at]]
+    c = cursors[nth(heap[nth(at)])]
     s.totals[0].error_at, s.totals[0].error_slot = c.at, at
     outcome = _advance(s, c, d)
     if outcome != DONE:
@@ -172,10 +184,10 @@ def _step(
             return outcome
         if at == 0:
             sort(heap, size, cursors)
-            latest = cursors[heap[0]].time + s.totals[0].patience
-        if at + 1 < size and cursors[heap[at + 1]].time > latest:
+            latest = cursors[nth(heap[0])].time + s.totals[0].patience
+        if at + 1 < size and cursors[nth(heap[nth(at + 1)])].time > latest:
             break
-    s.totals[0].error_at, s.totals[0].error_slot = cursors[heap[0]].at, 0
+    s.totals[0].error_at, s.totals[0].error_slot = cursors[nth(heap[0])].at, 0
     return STUCK
 
 
@@ -183,8 +195,9 @@ def _step(
 def _room(s: State) -> Any:
     """How many events can be taken before an array is full."""
     t = s.totals[0]
-    free = min(len(s.intervals.start) - t.rows, len(s.wakeups.at) - t.wakeups, len(s.marks.start) - t.marks)
-    free = min(free, len(s.goroutines) - t.goroutines, len(s.ms) - t.ms)
+    free = min(len(s.intervals.start) - t.rows, len(s.wakeups.at) - t.wakeups, len(s.ranges.start) - t.ranges)
+    free = min(free, len(s.goroutines) - t.goroutines, len(s.ms) - t.ms, len(s.counts.at) - t.counts)
+    free = min(free, len(s.user_slots) // 2 - t.users)
     if t.record != 0:
         free = min(free, len(s.moves.at) - t.moves)
     return free // ROWS_A_STEP
@@ -209,8 +222,8 @@ def run(
     t = s.totals[0]
     while _room(s) > 0:
         for _ in range(_room(s)):
-            if t.sample < len(samples) and (t.heap == 0 or samples[t.sample] < cursors[heap[0]].time):
-                stamp(s, samples[t.sample])
+            if t.sample < len(samples) and (t.heap == 0 or samples[nth(t.sample)] < cursors[nth(heap[0])].time):
+                stamp(s, samples[nth(t.sample)])
                 t.sample += 1
                 continue
             if t.heap == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.sources.go_trace.compiled import part
+from tracekit.sources.go_trace.compiled import nth, part
 from tracekit.sources.go_trace.emit import move, stamp
 from tracekit.sources.go_trace.faults import (
     BAD_P,
@@ -41,25 +41,25 @@ def p_in_range(p: int) -> bool:
 @part
 def p_succeeds(s: State, p: int, seq: int) -> bool:
     """Whether `seq` is the P's next sequence number in this generation."""
-    record = s.ps[p]
+    record = s.ps[nth(p)]
     return bool(record.seq_generation == s.totals[0].generation and seq == record.seq + 1)
 
 
 @part
 def set_p_seq(s: State, p: int, seq: int) -> None:
     """The P's sequence number is `seq` from now on."""
-    s.ps[p].seq_generation = s.totals[0].generation
-    s.ps[p].seq = seq
+    s.ps[nth(p)].seq_generation = s.totals[0].generation
+    s.ps[nth(p)].seq = seq
 
 
 @part
 def _bind_p(s: State, m: int, p: int) -> int:
-    holder = s.ps[p].m
-    if holder not in (NONE, m) and s.ms[holder].p == p:
+    holder = s.ps[nth(p)].m
+    if holder not in (NONE, m) and s.ms[nth(holder)].p == p:
         return P_ELSEWHERE
     if m > 0:
-        s.ms[m].p = p
-        s.ps[p].m = m
+        s.ms[nth(m)].p = p
+        s.ps[nth(p)].m = m
     return DONE
 
 
@@ -74,12 +74,12 @@ def proc_status(s: State, c: Any) -> int:
         return BAD_P
     if not P_RUNNING <= status <= P_ABANDONED:
         return BAD_STATUS
-    record = s.ps[p]
+    record = s.ps[nth(p)]
     known = record.status
     promoted = status == P_ABANDONED and known == P_SYSCALL
     if known not in (P_ABSENT, status) and not promoted:
         return P_CHANGED
-    if promoted and (record.m == NONE or s.ms[record.m].p != p):
+    if promoted and (record.m == NONE or s.ms[nth(record.m)].p != p):
         return P_LOST
     if status in (P_RUNNING, P_SYSCALL) and _bind_p(s, c.m, p) != DONE:
         return P_ELSEWHERE
@@ -97,15 +97,15 @@ def proc_status(s: State, c: Any) -> int:
 @part
 def proc_start(s: State, c: Any) -> int:
     """The thread takes an idle P, once that P's events before have been seen and it has lost the one it had."""
-    p, m = c.a0, s.ms[c.m]
+    p, m = c.a0, s.ms[nth(c.m)]
     if not p_in_range(p):
         return BAD_P
-    if s.ps[p].status != P_IDLE or not p_succeeds(s, p, c.a1) or m.p != NONE:
+    if s.ps[nth(p)].status != P_IDLE or not p_succeeds(s, p, c.a1) or m.p != NONE:
         return WAIT
     if c.m == 0:
         return NO_THREAD_FOR_EVENT
-    s.ps[p].status = P_RUNNING
-    s.ps[p].m = c.m
+    s.ps[nth(p)].status = P_RUNNING
+    s.ps[nth(p)].m = c.m
     set_p_seq(s, p, c.a1)
     m.p = p
     move(s, P_MOVE, stamp(s, c.time), p, P_IDLE, P_RUNNING)
@@ -115,10 +115,10 @@ def proc_start(s: State, c: Any) -> int:
 @part
 def proc_stop(s: State, c: Any) -> int:
     """The thread gives its P up. Bound to the thread, it needs no sequence number."""
-    m = s.ms[c.m]
+    m = s.ms[nth(c.m)]
     if m.p == NONE:
         return NO_P
-    p = s.ps[m.p]
+    p = s.ps[nth(m.p)]
     if p.status not in (P_RUNNING, P_SYSCALL):
         return P_CHANGED
     p.status = P_IDLE
@@ -133,7 +133,7 @@ def proc_steal(s: State, c: Any) -> int:
     p = c.a0
     if not p_in_range(p):
         return BAD_P
-    record = s.ps[p]
+    record = s.ps[nth(p)]
     before = record.status
     if before not in (P_SYSCALL, P_ABANDONED) or not p_succeeds(s, p, c.a1):
         return WAIT
@@ -141,9 +141,9 @@ def proc_steal(s: State, c: Any) -> int:
         return NO_THREAD_FOR_EVENT
     if before == P_SYSCALL:
         victim = find(s.m_slots, c.a2)
-        if victim == NONE or s.ms[victim].p != p:
+        if victim == NONE or s.ms[nth(victim)].p != p:
             return P_LOST
-        s.ms[victim].p = NONE
+        s.ms[nth(victim)].p = NONE
     record.status = P_IDLE
     set_p_seq(s, p, c.a1)
     move(s, P_MOVE, stamp(s, c.time), p, before, P_IDLE)

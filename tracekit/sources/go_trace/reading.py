@@ -1,7 +1,14 @@
-"""A whole file through the kernels: generation by generation, past damage where that is possible."""
+"""A whole file through the kernels: generation by generation, past damage where that is possible.
+
+A generation is at most about a second of the program (the runtime's own rule); what is held beside it is what is
+open, and all ranges, texts and stacks.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import mmap
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tracekit.errors import SourceError
-from tracekit.sources.base import Progress, no_progress
+from tracekit.sources.base import Progress, ReadOptions, Sink, no_progress
+from tracekit.sources.go_trace import snapshot
 from tracekit.sources.go_trace.batches import (
     KIND,
     LIMIT,
@@ -26,13 +34,19 @@ from tracekit.sources.go_trace.codes import CPU_SAMPLES, EVENT_BATCH, FREQUENCY,
 from tracekit.sources.go_trace.dictionary import read_dictionary
 from tracekit.sources.go_trace.faults import MEANINGS
 from tracekit.sources.go_trace.header import HEADER_BYTES, read_version
-from tracekit.sources.go_trace.holes import Hole, hole_of
+from tracekit.sources.go_trace.holes import Hole, Mending, hole_of
 from tracekit.sources.go_trace.merging import Streams, merge
-from tracekit.sources.go_trace.naming import NameTable
-from tracekit.sources.go_trace.state import State, close_all, forget, new_state
+from tracekit.sources.go_trace.output import Output, retire, write_last
+from tracekit.sources.go_trace.places import Places
+from tracekit.sources.go_trace.state import State, close_all, forget, grow, new_state
+from tracekit.tables.build import empty
+from tracekit.tables.bundle import Trace
+from tracekit.tables.schema import BUNDLES
+from tracekit.tables.stream import Collector
 from tracekit.units import NS_PER_S
 
 _BYTES_PER_INTERVAL = 4  # dense traces have one interval in 5 to 10 bytes
+_WINDOW_ROWS = 1 << 22  # intervals held before they are handed on, even within a generation: some 150 MB
 # A generation's last batches are its tables, written when all its events are; an event may be this much later.
 _SLACK_NS = NS_PER_S
 _MAX_NS = 1 << 62
@@ -43,48 +57,104 @@ _IMPATIENT_NS = 20_000
 
 @dataclass
 class Reading:
-    """Everything read from one file."""
+    """Everything read from one file, so far."""
 
     version: int
     state: State
-    names: NameTable = field(default_factory=NameTable)
+    output: Output
+    streaming: bool  # hand rows on as soon as they are closed
+    places: Places = field(default_factory=Places)
     clock: Clock | None = None
     holes: list[Hole] = field(default_factory=list)
-    damaged: list[int] = field(default_factory=list)  # generations whose events contradicted each other
+    handed_on: int = 0  # how often rows were handed on within a generation
 
     @property
     def last_ns(self) -> int:
         """Time of the last event so far, of the trace's own clock."""
         return int(self.state.totals[0].last)
 
+    def make_room(self, state: State) -> State:
+        """Hand closed rows on where there are many, or else make the arrays larger."""
+        if self.streaming and state.totals[0].rows > _WINDOW_ROWS:
+            self.output.rows(state, reused=True)
+            self.handed_on += 1
+        return grow(state)
 
-def read_file(path: Path, *, progress: Progress = no_progress, record: bool = False) -> Reading:
-    """Read a trace. Raises SourceError if it is none, of an unsupported version, or holds no readable event.
 
-    A generation that turns out damaged is read again with less patience: while one thread waits in vain for an event
-    that is missing, the others run ahead, and all times with them.
+def read_trace(path: Path, options: ReadOptions) -> Trace:
+    """A file as a Trace, without rows where `options.sink` takes them. Raises SourceError as `read_file`."""
+    from tracekit.sources.go_trace.tables import gap_table, trace_meta
+
+    collector = None if options.sink else Collector()
+    sink = options.sink or collector
+    assert sink is not None
+    with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
+        digest = beside.submit(_digest, path)
+        reading = read_file(path, progress=options.progress, sink=sink, streaming=collector is None)
+        sink.append("gaps", gap_table(reading.holes, int(reading.state.totals[0].first)))
+        meta = trace_meta(reading, path, digest.result())
+    tables = collector.tables() if collector else {name: empty(of) for name, of in BUNDLES["trace"].items()}
+    return Trace(tables, meta)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _File:
+    """A file's bytes, mapped; what has been read is let go of, so that it need not stay in memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._mapped: mmap.mmap | None = None
+        with path.open("rb") as file:
+            if path.stat().st_size:
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self.data = np.frombuffer(self._mapped or b"", np.uint8)
+
+    def let_go(self, until: int) -> None:
+        """Forget the pages before byte `until`."""
+        if self._mapped and hasattr(mmap, "MADV_DONTNEED") and until >= mmap.PAGESIZE:
+            self._mapped.madvise(mmap.MADV_DONTNEED, 0, until // mmap.PAGESIZE * mmap.PAGESIZE)
+
+
+def read_file(
+    path: Path, *, progress: Progress = no_progress, record: bool = False, sink: Sink | None = None,
+    streaming: bool = False,
+) -> Reading:  # fmt: skip
+    """Read a trace into `sink`. Raises SourceError if it is none, of an unsupported version, or holds no event.
+
+    `streaming`: rows go to the sink generation by generation, and not all in the end. `record` keeps transitions.
     """
-    data = np.fromfile(path, np.uint8)
+    file = _File(path)
+    data = file.data
     version = read_version(data[:HEADER_BYTES].tobytes(), str(path))
     outline = read_outline(data, HEADER_BYTES, version)
-    reading = _read_all(data, version, outline, frozenset(), progress, record)
-    if reading.damaged:
-        reading = _read_all(data, version, outline, frozenset(reading.damaged), progress, record)
+    rows = len(data) // _BYTES_PER_INTERVAL
+    state = new_state(min(rows, _WINDOW_ROWS) if streaming else rows, record=record)
+    reading = Reading(version, state, Output(sink or Collector()), streaming)
+    for generation in outline.generations:
+        _read_generation(reading, data, generation, outline)
+        _hand_on(reading)
+        read_to = int(generation.batches[-1, LIMIT])
+        file.let_go(read_to)
+        progress(read_to, len(data))
     reading.holes += [hole_of(damage, reading.last_ns) for damage in outline.damage]
     if reading.state.totals[0].events == 0:
         raise _nothing_read(path, reading)
     close_all(reading.state)
+    write_last(reading.output, reading.state, reading.places)
     return reading
 
 
-def _read_all(
-    data: Any, version: int, outline: Outline, damaged: frozenset[int], progress: Progress, record: bool
-) -> Reading:
-    reading = Reading(version, new_state(len(data) // _BYTES_PER_INTERVAL, record=record))
-    for generation in outline.generations:
-        _read_generation(reading, data, generation, outline, damaged)
-        progress(int(generation.batches[-1, LIMIT]), len(data))
-    return reading
+def _hand_on(reading: Reading) -> None:
+    """After a generation: goroutines that have ended are tasks, and rows are handed on where there are many."""
+    if reading.streaming:
+        reading.output.rows(reading.state, reused=True)
+    reading.output.find_main(reading.state)
+    ended = retire(reading.state)
+    if len(ended):
+        reading.output.tasks(ended, reading.places.texts())
 
 
 def _nothing_read(path: Path, reading: Reading) -> SourceError:
@@ -95,9 +165,7 @@ def _nothing_read(path: Path, reading: Reading) -> SourceError:
     return SourceError(f"no event can be read: {hole.what}", where=f"{path}, byte {hole.offset}", remedy=remedy)
 
 
-def _read_generation(
-    reading: Reading, data: Any, generation: Generation, outline: Outline, damaged: frozenset[int]
-) -> None:
+def _read_generation(reading: Reading, data: Any, generation: Generation, outline: Outline) -> None:
     batches = generation.batches
     kinds = batches[:, KIND]
     partial = not generation.whole or _damaged(batches, outline)
@@ -108,25 +176,38 @@ def _read_generation(
         reading.holes.append(Hole(cause, "a generation without a clock frequency", start, last, last))
         return
     reading.clock = reading.clock or clock
-    dictionary, names, faults = read_dictionary(data, _tables(batches, STRINGS), _tables(batches, STACKS))
+    tables = (_tables(batches, STRINGS), _tables(batches, STACKS))
+    dictionary, faults = read_dictionary(data, *tables, reading.places)
     reading.holes += [Hole("corrupt", MEANINGS[fault], where, last, last) for fault, where in faults]
     begins, ends = _times(batches, clock)
     totals = reading.state.totals[0]
     totals.generation = generation.number
     totals.latest = _MAX_NS if partial else ends + _SLACK_NS
-    totals.patience = _IMPATIENT_NS if partial or generation.number in damaged else _MAX_NS
     totals.last = max(begins, last + 1)  # Go's reader puts a sync event here, which counts where times must increase
     samples = read_sample_times(data, batches[kinds == CPU_SAMPLES], clock.ns_per_unit)
     streams = Streams(data, *_by_thread(batches[kinds == EVENT_BATCH]), clock.ns_per_unit, samples, dictionary)
-    reading.state, mending = merge(reading.state, streams, partial)
-    reading.names.resolve(reading.state, data, names)
+    mending = _merged(reading, streams, partial)
     reading.state.totals.initial = 0
-    if mending.fault:
-        reading.damaged += [generation.number]
     if mending.fault or partial:
         mending.offset = mending.offset or start
         reading.holes.append(mending.hole(partial, begins, max(ends, reading.last_ns)))
         forget(reading.state)
+
+
+def _merged(reading: Reading, streams: Streams, partial: bool) -> Mending:
+    """Read a generation's events; a damaged one again with less patience, unless its rows are handed on already.
+
+    While one thread waits in vain for an event that is missing, the others run ahead, and all times with them.
+    """
+    before, handed_on = snapshot.take(reading.state), reading.handed_on
+    reading.state.totals.patience = _IMPATIENT_NS if partial else _MAX_NS
+    reading.state, mending = merge(reading.state, streams, partial, reading.make_room)
+    if not mending.fault or partial or reading.handed_on != handed_on:
+        return mending
+    reading.state = snapshot.restored(reading.state, before)
+    reading.state.totals.patience = _IMPATIENT_NS
+    reading.state, mending = merge(reading.state, streams, partial, reading.make_room)
+    return mending
 
 
 def _damaged(batches: Any, outline: Outline) -> bool:

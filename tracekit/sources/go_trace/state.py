@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tracekit.sources.go_trace.columns import EARLY_ROWS, Intervals, Marks, Moves, Wakeups, grown, new_columns
+from tracekit.sources.go_trace.columns import EARLY_ROWS, Counts, Intervals, Moves, Ranges, Wakeups, grown, new_columns
 from tracekit.sources.go_trace.compiled import constant, constants
-from tracekit.sources.go_trace.lookup import NONE, fill_slots, new_slots
+from tracekit.sources.go_trace.lookup import NONE, fill_slots, new_slots, refilled
+from tracekit.vocabulary import RANGES
 
 # Goroutine status, as on the wire; ABSENT: not there, UNDETERMINED: there, but not told what it did before.
 ABSENT, RUNNABLE, RUNNING, SYSCALL, WAITING, UNDETERMINED = constants(6)
@@ -29,11 +30,12 @@ MAX_THREAD_ID = 2**31 - 1
 
 # Kinds of move: of which resource `Moves.id` is the id.
 GOROUTINE_MOVE, P_MOVE = constants(2)
-# Kinds of mark: a range of time in which the collector or the runtime does something.
-STW, GC_MARK, GC_SWEEP, GC_ASSIST = constants(4)
+# Kinds of range, as in the vocabulary.
+STW, GC_MARK, GC_SWEEP, GC_ASSIST, USER_TASK, REGION, LOG = (
+    constant(RANGES[kind]) for kind in ("stop_the_world", "gc", "sweep", "mark_assist", "user_task", "region", "log")
+)
 
 NO_SEQ = constant(0)  # no sequence number of this generation yet
-NO_TEXT = constant(0)  # the id of the empty string
 NO_M = constant(0)  # index of the thread that stands for none
 
 
@@ -41,10 +43,10 @@ def _integers(names: str) -> np.dtype[Any]:
     return np.dtype([(name, np.int64) for name in names.split()], align=True)
 
 
-# `row` is the open interval, `assist` and `stw` the open ranges; `naming_stack` is a stack id of the current
-# generation until it is resolved; `end` is NONE while the goroutine lives.
+# `row` is the open interval, `assist`, `stw` and `region` the (innermost) open ranges; `task` and `parent` are task
+# ids, `name` the index of a text; `end` is NONE while the goroutine lives.
 _GOROUTINE = _integers(
-    "goid status seq_generation seq row reason m naming_stack parent start end free_from assist stw doubted"
+    "goid task status seq_generation seq row reason m name parent start end free_from assist stw region doubted"
 )  # fmt: skip
 # `doubted`: the last mend took the record's own sequence number for right and the event's for damaged.
 # `free_from` is when its last RUNNING interval ended (a goroutine's: its last interval).
@@ -53,8 +55,8 @@ _P = _integers("status seq_generation seq m free_from sweep doubted")
 _M = _integers("id label goroutine p seen")
 _CURSOR = _integers("m batch last_batch offset limit clock at type time a0 a1 a2 a3")
 _TOTALS = _integers(
-    "rows early wakeups moves marks goroutines ms events first last epoch generation initial "
-    "gc_seq gc_state gc_mark heap sample mended latest patience error_at error_slot record"
+    "rows early wakeups moves ranges counts users goroutines tasks ms events first last epoch generation initial "
+    "gc_seq gc_state gc_mark heap sample mended unbegun latest patience error_at error_slot record"
 )
 
 
@@ -70,7 +72,9 @@ class State(NamedTuple):
     intervals: Intervals
     wakeups: Wakeups
     moves: Moves
-    marks: Marks
+    ranges: Ranges
+    counts: Counts
+    user_slots: Any
 
 
 def records(dtype: np.dtype[Any], count: int) -> Any:
@@ -92,7 +96,7 @@ def new_state(expected_rows: int, *, record: bool) -> State:
     return State(
         totals, records(_GOROUTINE, 1024), new_slots(4096), ps, ms, new_slots(256),
         new_columns(Intervals, expected_rows + EARLY_ROWS), new_columns(Wakeups, expected_rows // 2),
-        new_columns(Moves, 0), new_columns(Marks, 1024),
+        new_columns(Moves, 0), new_columns(Ranges, 1024), new_columns(Counts, 1024), new_slots(2048),
     )  # fmt: skip
 
 
@@ -121,11 +125,14 @@ def grow(state: State, threads: int = 0) -> State:
         intervals=grown(state.intervals, totals.rows, SPARE),
         wakeups=grown(state.wakeups, totals.wakeups, SPARE),
         moves=grown(state.moves, totals.moves, SPARE) if totals.record else state.moves,
-        marks=grown(state.marks, totals.marks, SPARE),
+        ranges=grown(state.ranges, totals.ranges, SPARE),
+        counts=grown(state.counts, totals.counts, SPARE),
     )
     if len(state.goroutine_slots) < 2 * len(state.goroutines):
         state = state._replace(goroutine_slots=new_slots(4 * len(state.goroutines)))
         fill_slots(state.goroutine_slots, np.ascontiguousarray(state.goroutines.goid[: totals.goroutines]))
+    if len(state.user_slots) // 2 < totals.users + SPARE:
+        state = state._replace(user_slots=refilled(state.user_slots))
     if len(state.m_slots) < 2 * len(state.ms):
         state = state._replace(m_slots=new_slots(4 * len(state.ms)))
         fill_slots(state.m_slots, np.ascontiguousarray(state.ms.id[: totals.ms]))
@@ -141,8 +148,9 @@ def close_all(state: State) -> None:
     state.intervals.end[still_open] = after
     goroutines.free_from[goroutines.row != NONE] = after
     goroutines.row = NONE
-    marks = state.marks.end[: totals.marks]
-    marks[marks == NONE] = after
+    ranges = state.ranges.end[: totals.ranges]
+    state.ranges.inferred[: totals.ranges] |= ranges == NONE
+    ranges[ranges == NONE] = after
 
 
 def forget(state: State) -> None:
@@ -150,7 +158,7 @@ def forget(state: State) -> None:
     close_all(state)
     totals = state.totals[0]
     known = state.goroutines[: totals.goroutines]
-    known.m = known.assist = known.stw = NONE
+    known.m = known.assist = known.stw = known.region = NONE
     known.status = ABSENT
     state.ps.free_from = totals.last + 1 - totals.first if totals.first != NONE else 0
     state.ps.m = state.ps.sweep = NONE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.sources.go_trace.codes import GO_STATUS_STACK
-from tracekit.sources.go_trace.compiled import constant, part
+from tracekit.sources.go_trace.compiled import constant, nth, part
+from tracekit.sources.go_trace.dictionary import Dictionary, place
 from tracekit.sources.go_trace.emit import add_goroutine, appear, change, find_or_add_m, move, stamp, wake
 from tracekit.sources.go_trace.faults import (
     BAD_STATUS,
@@ -51,18 +52,18 @@ _IN_SYSCALL = constant(REASONS["syscall"])
 
 
 @part
-def syscall_begin(s: State, c: Any) -> int:
+def syscall_begin(s: State, c: Any, d: Dictionary) -> int:
     """The running goroutine enters a system call. The P's sequence number tells which call a theft belongs to."""
     lacks = running_here(s, c)
     if lacks != DONE:
         return lacks
-    m = s.ms[c.m]
+    m = s.ms[nth(c.m)]
     if not p_succeeds(s, m.p, c.a0):
         return P_SEQUENCE
     set_p_seq(s, m.p, c.a0)
-    s.ps[m.p].status = P_SYSCALL
-    name_by(s, m.goroutine, c.a1)
-    change(s, m.goroutine, SYSCALL, stamp(s, c.time), _IN_SYSCALL, c.m)
+    s.ps[nth(m.p)].status = P_SYSCALL
+    name_by(s, m.goroutine, d, c.a1)
+    change(s, m.goroutine, SYSCALL, stamp(s, c.time), _IN_SYSCALL, c.m, place(d, c.a1))
     return DONE
 
 
@@ -72,33 +73,33 @@ def syscall_end(s: State, c: Any) -> int:
     lacks = lacks_goroutine(s, c)
     if lacks != DONE:
         return lacks
-    m = s.ms[c.m]
-    if s.goroutines[m.goroutine].status != SYSCALL:
+    m = s.ms[nth(c.m)]
+    if s.goroutines[nth(m.goroutine)].status != SYSCALL:
         return G_NOT_IN_SYSCALL
-    if s.ps[m.p].status != P_SYSCALL:
+    if s.ps[nth(m.p)].status != P_SYSCALL:
         return P_CHANGED
-    s.ps[m.p].status = P_RUNNING
-    change(s, m.goroutine, RUNNING, stamp(s, c.time), NONE, c.m)
+    s.ps[nth(m.p)].status = P_RUNNING
+    change(s, m.goroutine, RUNNING, stamp(s, c.time), NONE, c.m, NONE)
     return DONE
 
 
 @part
 def syscall_end_blocked(s: State, c: Any) -> int:
     """The call ends and the P is gone; must wait until the theft, or the stop, of the P has been seen."""
-    m = s.ms[c.m]
-    if m.p != NONE and s.ps[m.p].status == P_SYSCALL:
+    m = s.ms[nth(c.m)]
+    if m.p != NONE and s.ps[nth(m.p)].status == P_SYSCALL:
         return WAIT
     if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
     if m.goroutine == NONE:
         return NO_GOROUTINE
     g = m.goroutine
-    if s.goroutines[g].status != SYSCALL:
+    if s.goroutines[nth(g)].status != SYSCALL:
         return G_NOT_IN_SYSCALL
     m.goroutine = NONE
     at = stamp(s, c.time)
-    change(s, g, RUNNABLE, at, _IN_SYSCALL, NO_M)
-    wake(s, at, NONE, g, m.p, _IN_SYSCALL)
+    change(s, g, RUNNABLE, at, _IN_SYSCALL, NO_M, NONE)
+    wake(s, at, NONE, g, m.p, _IN_SYSCALL, NONE)
     return DONE
 
 
@@ -107,15 +108,15 @@ def create_in_syscall(s: State, c: Any) -> int:
     """A thread of C code calls into Go: its goroutine appears in a system call."""
     if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
-    if s.ms[c.m].goroutine != NONE:
+    if s.ms[nth(c.m)].goroutine != NONE:
         return HAS_GOROUTINE
     known = find(s.goroutine_slots, c.a0)
-    if known != NONE and s.goroutines[known].status != ABSENT:
+    if known != NONE and s.goroutines[nth(known)].status != ABSENT:
         return G_EXISTS
     at = stamp(s, c.time)
     new = add_goroutine(s, c.a0, ABSENT, at)
-    s.ms[c.m].goroutine = new
-    change(s, new, SYSCALL, at, _IN_SYSCALL, c.m)
+    s.ms[nth(c.m)].goroutine = new
+    change(s, new, SYSCALL, at, _IN_SYSCALL, c.m, NONE)
     return DONE
 
 
@@ -124,25 +125,25 @@ def destroy_in_syscall(s: State, c: Any) -> int:
     """Such a goroutine ends. Its P, if it still has one, is let go with it: the thread id may come back."""
     if c.m == NO_M:
         return NO_THREAD_FOR_EVENT
-    m = s.ms[c.m]
+    m = s.ms[nth(c.m)]
     if m.goroutine == NONE:
         return NO_GOROUTINE
-    if s.goroutines[m.goroutine].status != SYSCALL:
+    if s.goroutines[nth(m.goroutine)].status != SYSCALL:
         return G_NOT_IN_SYSCALL
     if m.p != NONE:
-        if s.ps[m.p].status != P_SYSCALL:
+        if s.ps[nth(m.p)].status != P_SYSCALL:
             return P_CHANGED
-        s.ps[m.p].status = P_ABANDONED
+        s.ps[nth(m.p)].status = P_ABANDONED
         move(s, P_MOVE, stamp(s, c.time), m.p, P_SYSCALL, P_IDLE)
         s.totals[0].events -= 1  # one event on the wire
         m.p = NONE
-    change(s, m.goroutine, ABSENT, stamp(s, c.time), NONE, NO_M)
+    change(s, m.goroutine, ABSENT, stamp(s, c.time), NONE, NO_M, NONE)
     m.goroutine = NONE
     return DONE
 
 
 @part
-def go_status(s: State, c: Any) -> int:
+def go_status(s: State, c: Any, d: Dictionary) -> int:
     """A goroutine's status at the start of a generation; it must be what the events before have led to.
 
     Only the first generation may show a goroutine that no event has created.
@@ -151,8 +152,8 @@ def go_status(s: State, c: Any) -> int:
     if not RUNNABLE <= status <= WAITING:
         return BAD_STATUS
     g = find(s.goroutine_slots, c.a0)
-    known = g != NONE and s.goroutines[g].status != ABSENT
-    if known and s.goroutines[g].status != status:
+    known = g != NONE and s.goroutines[nth(g)].status != ABSENT
+    if known and s.goroutines[nth(g)].status != status:
         return G_CHANGED
     if not known and not s.totals[0].initial:
         return G_LATE
@@ -160,19 +161,20 @@ def go_status(s: State, c: Any) -> int:
     if m < 0:
         return int(m)
     at = stamp(s, c.time)
-    if g == NONE or (not known and s.goroutines[g].end != NONE):
+    if g == NONE or (not known and s.goroutines[nth(g)].end != NONE):
         g = add_goroutine(s, c.a0, status, s.totals[0].epoch)
-    s.goroutines[g].status = status
-    s.goroutines[g].seq_generation = s.totals[0].generation
-    s.goroutines[g].seq = 0
+    s.goroutines[nth(g)].status = status
+    s.goroutines[nth(g)].seq_generation = s.totals[0].generation
+    s.goroutines[nth(g)].seq = 0
     if m > 0 and not bind_goroutine(s, m, g):
         return G_ELSEWHERE
-    if c.type == GO_STATUS_STACK:
-        name_by(s, g, c.a3)
+    stack = place(d, c.a3) if c.type == GO_STATUS_STACK else NONE
+    if stack != NONE:
+        name_by(s, g, d, c.a3)
     if known:
         move(s, GOROUTINE_MOVE, at, c.a0, status, status)
     else:
-        appear(s, g, at, m)
+        appear(s, g, at, m, stack)
     return DONE
 
 
@@ -187,10 +189,10 @@ def _thread_of_status(s: State, c: Any, known: int) -> Any:
         return NO_THREAD_FOR_EVENT
     m = find_or_add_m(s, c.a1)
     if m == c.m:
-        if not s.totals[0].initial and s.ms[m].goroutine != known:
+        if not s.totals[0].initial and s.ms[nth(m)].goroutine != known:
             return G_ELSEWHERE
         return m
-    if s.ms[m].seen and (known == NONE or s.ms[m].goroutine != known):
+    if s.ms[nth(m)].seen and (known == NONE or s.ms[nth(m)].goroutine != known):
         return G_ELSEWHERE
-    s.ms[m].seen = 1
+    s.ms[nth(m)].seen = 1
     return m
