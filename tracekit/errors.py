@@ -54,3 +54,7 @@ class ProfileError(TracekitError):
 
 class ModelError(TracekitError):
     """A model broke the engine's rules, or the program can't be replayed under it."""
+
+
+class ExecutionError(TracekitError):
+    """A program can't be executed for real, or its execution failed or took too long."""

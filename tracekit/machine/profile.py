@@ -49,6 +49,7 @@ class Profile:
     host: dict[str, Any]
     costs: dict[str, Cost]
     digest: str
+    warnings: tuple[str, ...] = ()  # what stood in the way of measuring
 
     def value(self, name: str) -> int:
         """A cost as an integer in its unit. Raises KeyError for a name not in COSTS."""
@@ -105,6 +106,7 @@ def parse_profile(text: str, *, where: str) -> Profile:
         host=dict(data.get("host", {})),
         costs={name: _cost(name, entries[name], where) for name in COSTS},
         digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+        warnings=tuple(str(warning) for warning in data.get("warnings", ())),
     )
 
 

@@ -1,0 +1,109 @@
+"""What needs whole programs: memory per task, and what recording costs. Run by the runners themselves."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from tracekit.errors import TracekitError
+from tracekit.machine.calibrate.rounds import Measurements, Say
+from tracekit.native.execute import Prepared
+from tracekit.program.synthesize import synthesize
+from tracekit.program.workload import parse_workload
+from tracekit.tables.bundle import Program
+from tracekit.vocabulary import FORMS
+
+_FEW, _MANY = 100, 600
+_REPEATS = 3
+_ROUNDS = 5000
+_WAITING = """
+name = "waiting"
+claim = "a task takes memory while it waits"
+look_for = "peak memory"
+[objects.gate]
+kind = "wait_group"
+[tasks.main]
+start = "0ms"
+steps = [
+  { wait_group_add = "gate", count = 1 }, { spawn = "waiter" }, { sleep = "50ms" },
+  { wait_group_done = "gate" }, { join = "waiter" },
+]
+[tasks.waiter]
+count = COUNT
+steps = [{ wait_group_wait = "gate" }]
+"""
+_PING_PONG = """
+name = "ping_pong"
+claim = "recording takes time"
+look_for = "the makespan"
+[objects.there]
+kind = "event"
+[objects.back]
+kind = "event"
+[tasks.first]
+start = "0ms"
+steps = [{ repeat = ROUNDS, steps = [{ signal = "there" }, { wait = "back" }] }]
+[tasks.second]
+start = "0ms"
+steps = [{ repeat = ROUNDS, steps = [{ wait = "there" }, { signal = "back" }] }]
+"""
+
+
+def probe(found: Measurements, progress: Say = lambda done, total: None) -> None:
+    """Add what whole programs show to `found`; what can't be measured here becomes one of its warnings."""
+    parts = [(_memory, form) for form in FORMS] + [(_recorder, form) for form in ("thread", "goroutine")]
+    for number, (part, form) in enumerate(parts):
+        try:
+            part(found, form)
+        except TracekitError as error:
+            found.warnings.append(f"{form}: {error.line()}")
+        progress(number + 1, len(parts))
+
+
+def _program(text: str) -> Program:
+    return synthesize(parse_workload(text, where="calibration"))
+
+
+def _memory(found: Measurements, form: str) -> None:
+    """Physical memory that grows with the number of waiting tasks; for Go, what is there with none besides."""
+    few, many = (_peaks(_WAITING.replace("COUNT", str(count)), form) for count in (_FEW, _MANY))
+    if not few or not many:
+        raise TracekitError("memory per task is unknown here", remedy="needs the right to make a memory cgroup")
+    for low, high in zip(few, many, strict=True):
+        each = (high - low) / (_MANY - _FEW)
+        found.add(f"{form}_resident_bytes", each)
+        if form == "goroutine":
+            found.add("go_runtime_resident_bytes", max(low - _FEW * each, 0.0))
+
+
+def _peaks(text: str, form: str) -> list[int]:
+    with Prepared(_program(text)) as prepared:
+        peaks = [prepared.execute(form, cpus=1).peak_bytes for _ in range(_REPEATS)]
+    return sorted(peak for peak in peaks if peak is not None)
+
+
+def _recorder(found: Measurements, form: str) -> None:
+    """How much longer a hand-over takes while it is recorded, by event: perf under threads, Go's tracer."""
+    from tracekit.sources.registry import ingest
+
+    with (
+        Prepared(_program(_PING_PONG.replace("ROUNDS", str(_ROUNDS)))) as prepared,
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        target = Path(folder) / "recording"
+        with_perf = ["perf", "record", "-q", "-o", str(target), *_PERF_EVENTS, "--"] if form == "thread" else None
+        if with_perf and not shutil.which("perf"):
+            raise TracekitError("what perf costs is unknown here", remedy="needs perf")
+        go_trace = target if form == "goroutine" else None
+        for _ in range(_REPEATS):
+            plain = prepared.execute(form, cpus=1).makespan_ns
+            recorded = prepared.execute(form, cpus=1, recorder=with_perf, go_trace=go_trace).makespan_ns
+            events = int(ingest(target).meta["events"])
+            found.add("perf_event_ns" if with_perf else "go_trace_event_ns", max(recorded - plain, 0) / events)
+
+
+_PERF_EVENTS = (
+    "-k", "CLOCK_MONOTONIC", "-a", "-m", "4096", "-c", "1",
+    "-e", "sched:sched_switch", "-e", "sched:sched_waking", "-e", "sched:sched_stat_runtime",
+)  # fmt: skip
