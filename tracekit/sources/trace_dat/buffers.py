@@ -93,7 +93,7 @@ def streams(
             elif size:
                 limit = min(limits.pop(offset), len(data))
                 blocks = _blocks(data, header, buffer, offset, size, limit, len(offsets))
-                found.append(CpuStream(cpu, blocks, How(layout, how, header.big, clock), holes))
+                found.append(CpuStream(cpu, min(offset, limit), blocks, How(layout, how, header.big, clock), holes))
     return found
 
 

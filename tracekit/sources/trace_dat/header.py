@@ -87,9 +87,9 @@ def _event_formats(header: Header, cursor: Cursor) -> None:
             described = cursor.sized("Q")
             name = _NAME.match(described)
             if name and name[1].decode() in TRACEPOINTS:
-                event = parse_format(text(described[:_FORMAT_MOST]))
-                if event:
-                    header.formats[event.id] = event
+                with suppress(ValueError):  # digits that are no number
+                    event = parse_format(text(described[:_FORMAT_MOST]))
+                    header.formats |= {event.id: event} if event else {}
 
 
 def _commands(header: Header, cursor: Cursor) -> None:

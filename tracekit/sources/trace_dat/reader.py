@@ -32,10 +32,14 @@ def read(path: Path, options: ReadOptions) -> Trace:
     where = str(path)
     if path.stat().st_size == 0:
         raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
-    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
-        digest = beside.submit(lambda: hashlib.sha256(data.data).hexdigest())
-        return _trace(data, where, options, digest)
+        digest = beside.submit(_digest, path)
+        return _trace(np.asarray(np.memmap(path, np.uint8, mode="r")), where, options, digest)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _trace(data: Bytes, where: str, options: ReadOptions, digest: Future[str]) -> Trace:
@@ -60,7 +64,7 @@ def kernel_stream(data: Bytes, header: Header, chosen: Chosen, options: ReadOpti
     stream = KernelStream((), holes.gaps, holes.streams, options.wakeup, list(chosen.policies))
 
     def progress() -> None:
-        options.progress(min(sum(source.done for source in sources) // max(len(sources), 1), len(data)), len(data))
+        options.progress(min(sum(source.done - source.begin for source in sources), len(data)), len(data))
 
     def batches() -> Any:
         yield from merged(sources, namer(header), progress)

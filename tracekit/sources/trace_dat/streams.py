@@ -38,8 +38,9 @@ class How(NamedTuple):
 class CpuStream:
     """Reads ahead by one block, as that bounds the times in the block before."""
 
-    def __init__(self, cpu: int, blocks: Iterator[Block], how: How, holes: Holes) -> None:
-        self.cpu, self.done = cpu, 0
+    def __init__(self, cpu: int, begin: int, blocks: Iterator[Block], how: How, holes: Holes) -> None:
+        self.cpu = cpu
+        self.begin = self.done = begin  # places in the file
         self.began_ns = -1  # its first page's time; -1: none
         self.reached_ns = 0  # no event comes any more that is earlier
         self._how, self._holes = how, holes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +82,8 @@ def plan(formats: Mapping[int, EventFormat], generic_numbers: bool | None) -> Pl
         row_of[number] = len(rows)
         rows.append(row)
         if row[STATE] >= 0:
-            masks, codes, preempted = prev_state_masks(event.print_format)
+            with suppress(ValueError):  # a flag that is no number
+                masks, codes, preempted = prev_state_masks(event.print_format)
     stacked = np.stack(rows) if rows else np.zeros((0, PLAN_COLUMNS), np.int64)
     return Plan(row_of, stacked, np.array(masks, np.int64), np.array(codes, np.int64), preempted)
 
