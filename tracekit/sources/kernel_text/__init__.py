@@ -10,6 +10,7 @@ from tracekit.tables.bundle import Trace
 
 _PAGE = re.compile(rb"\s*<!DOCTYPE html", re.I)
 _PAGE_MARKS = (b"Android System Trace", b'class="trace-data"', b"linuxPerfData")
+_JSON = re.compile(rb"\s*(\{|\[(?! *\d{1,5}\] +\d))")
 _HEADERS = re.compile(rb"^(# tracer: \w|# captured on *:|TRACE:\r?$)", re.M)
 # A task, perhaps its process, a CPU, perhaps context flags, a time, an event's name. Where there is no CPU only
 # perf's naming of scheduling events tells the line from any other text.
@@ -32,7 +33,7 @@ class KernelTextSource:
         """Whether the file begins as one of them does, or has a line of theirs."""
         if _PAGE.match(head):
             return any(mark in head for mark in _PAGE_MARKS)
-        if head.lstrip()[:1] in (b"{", b"[") and not _LINE.match(head):
+        if _JSON.match(head):
             return False
         text = head[: head.find(b"\0")] if b"\0" in head else head
         if b"\0" in head and b"TRACE:" not in text:  # only what atrace compresses is not text

@@ -16,7 +16,6 @@ from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import EVENT_KINDS, GAP, GENERIC_NUMBERS, Batch, KernelStream, Records
 from tracekit.sources.kernel.syscalls import has_generic_numbers
 from tracekit.sources.kernel_text import parse as p
-from tracekit.sources.kernel_text.header import TIME
 from tracekit.sources.kernel_text.notes import Notes, read_notes
 from tracekit.sources.kernel_text.order import Order
 from tracekit.sources.kernel_text.payload import OLD_STATES
@@ -64,11 +63,14 @@ class _Reader:
     def _batches(self) -> Iterator[Batch]:
         first = True
         for window in self.text.windows():
+            headers = int(self.reading.counts[p.HEADERS])
             parsed = self._parsed(window)
             if first and self._misread():
                 parsed = self._parsed(window)
             first = False
             self._comments(window, parsed)
+            if window.cut and self.reading.counts[p.HEADERS] == headers and not _PAGE_END.match(window.data.tobytes()):
+                self._gap("truncated")
             yield self.order.take(*self._found(parsed, window), last=False)
             self.options.progress(self.text.done, self.text.size)
         yield self.order.take(self.order.events[:0], self.order.names[:0], last=True)
@@ -96,8 +98,8 @@ class _Reader:
     def _found(self, parsed: p.Parsed, window: Window) -> tuple[Records, Any]:
         count, gaps = parsed.found.tolist()
         found = parsed.gaps[:gaps].copy()
-        if window.cut and not count:
-            self._cut(window, found)
+        if window.cut:
+            found["cause"][found["cause"] == GAP_CAUSES["corrupt"]] = GAP_CAUSES["truncated"]
         if gaps:
             self.order.gaps.append(found)
         events = parsed.events[:count]
@@ -113,14 +115,6 @@ class _Reader:
             events["kind"][enters] = EVENT_KINDS["sys_exit"]
         elif generic:
             events["flags"][enters] |= GENERIC_NUMBERS
-
-    def _cut(self, window: Window, found: Records) -> None:
-        """The last line lacks its end and is no whole event: the file was cut, unless the line is a page's."""
-        damaged = found["cause"] == GAP_CAUSES["corrupt"]
-        found["cause"][damaged] = GAP_CAUSES["truncated"]
-        headless = self.reading.said[TIME] < 0
-        if headless and not _PAGE_END.match(window.data.tobytes()):
-            self._gap("truncated")
 
     def _gap(self, cause: str, lost: int = -1, start_ns: int | None = None, cpu: int = -1) -> None:
         gap = np.zeros(1, GAP)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ WINDOW_BYTES = 8 << 20  # about 55,000 lines; twice as much falls out of the cac
 _LONGEST_LINE = 1 << 20
 _HEAD_OF_LINE = 4096  # what is kept of a longer one: its columns and an event's text are far shorter
 _HEAD_BYTES = 64 * 1024
+_PIECE_BYTES = 1024
 _NEWLINE = 10
 _ATRACE = re.compile(rb"(?:\A|\n)TRACE:\r?\n(?=\x78)")  # what `atrace -z` writes: a zlib stream
 
@@ -68,20 +70,22 @@ class Text:
         for _ in chunks:  # the digest is of the whole file
             pass
 
-    def _inflated(self, chunk: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        stream = zlib.decompressobj()
+    def _inflated(self, first: bytes, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """In small pieces, so that damage costs what is behind it only; none grows beyond 1032 times its size."""
+        stream, held = zlib.decompressobj(), bytearray()
         try:
-            while not stream.eof:
-                unpacked = stream.decompress(chunk, WINDOW_BYTES)
-                chunk = stream.unconsumed_tail
-                yield unpacked
-                if not chunk and len(unpacked) < WINDOW_BYTES:
-                    chunk = next(chunks, b"")
-                    if not chunk:
-                        self.damage = "truncated"
-                        return
+            for piece in _pieces(chain([first], chunks)):
+                held += stream.decompress(piece)
+                if stream.eof:
+                    break
+                if len(held) >= WINDOW_BYTES:
+                    yield bytes(held)
+                    held.clear()
+            else:
+                self.damage = "truncated"
         except zlib.error:
             self.damage = "corrupt"
+        yield bytes(held)
 
     def _chunks(self) -> Iterator[bytes]:
         state = hashlib.sha256()
@@ -93,6 +97,12 @@ class Text:
                 yield chunk
                 hashed.result()
         self.digest = state.hexdigest()
+
+
+def _pieces(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for at in range(0, len(chunk), _PIECE_BYTES):
+            yield chunk[at : at + _PIECE_BYTES]
 
 
 def _window(text: bytes, cut: bool) -> Window:
