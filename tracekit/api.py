@@ -23,6 +23,7 @@ from tracekit.metrics.compare import compare
 from tracekit.metrics.measure import measure
 from tracekit.program.catalog import scenario_program
 from tracekit.program.extract import extract as extract_program
+from tracekit.program.rt_app import is_rt_app, rt_app_program
 from tracekit.program.synthesize import synthesize
 from tracekit.program.workload import load_workload
 from tracekit.report import write_report as write_page
@@ -59,7 +60,9 @@ def ingest(path: Path | str, *, wakeup: str = "waking", progress: Progress = no_
 def synth(
     workload: Path | str, *, seed: int | None = None, parameters: Mapping[str, int | str] | None = None
 ) -> Program:
-    """The program of a workload file, or of the built-in scenario of that name."""
+    """The program of a workload file (TOML, or rt-app JSON), or of the built-in scenario of that name."""
+    if str(workload).endswith(".json") or is_rt_app(Path(workload)):
+        return rt_app_program(workload, parameters=parameters)
     if isinstance(workload, Path) or workload.endswith(".toml") or Path(workload).is_file():
         return synthesize(load_workload(workload), seed=seed, overrides=parameters)
     return scenario_program(workload, seed, parameters)

@@ -147,7 +147,7 @@ def test_a_cut_anywhere_keeps_what_is_whole(tmp_path: Path) -> None:
     for cut in range(len(text)):
         kept = sum(end <= cut for end in whole)
         if not kept:
-            with pytest.raises(SourceError, match="byte|no trace event"):
+            with pytest.raises(SourceError, match=r"byte|no trace event"):
                 read(text[:cut] or " ", tmp_path)
             continue
         trace = read(text[:cut], tmp_path)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tracekit.cli.progress import progress
 from tracekit.errors import StoreError, UsageError
+from tracekit.program.rt_app import is_rt_app
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
 from tracekit.tables.store import is_bundle, is_collection, load, load_all
 from tracekit.vocabulary import FORMS
 
+if TYPE_CHECKING:
+    from tracekit.sources.base import Sink
+
 WORKLOAD_SUFFIX = ".toml"
+STDIN, STDIN_NAME = Path("-"), "standard input"
 
 
 @dataclass(frozen=True)
@@ -33,11 +41,24 @@ class Reportable:
 
 def recording(path: Path, wakeup: str = "waking") -> Trace:
     """Read a recording, with progress on a terminal. Raises SourceError."""
-    from tracekit.sources.base import ReadOptions
-    from tracekit.sources.registry import ingest
+    return recordings([path], wakeup)
 
-    with progress(f"reading {path.name}") as line:
-        return ingest(path, ReadOptions(wakeup=wakeup, progress=line))
+
+def recordings(paths: Sequence[Path], wakeup: str, sink: Sink | None = None) -> Trace:
+    """Read a recording, or several files of one run, with progress; the rows go to `sink` where there is one.
+
+    The path `-` is standard input. Raises SourceError, and UsageError for `-` among others.
+    """
+    from tracekit.sources.base import ReadOptions
+    from tracekit.sources.registry import ingest, ingest_pipe
+
+    piped = STDIN in paths
+    if piped and len(paths) > 1:
+        raise UsageError("standard input is a whole recording", remedy="give `-` alone, or files")
+    label = STDIN_NAME if piped else paths[0].name if len(paths) == 1 else f"{len(paths)} files"
+    with progress(f"reading {label}", in_bytes=True) as line:
+        chosen = ReadOptions(wakeup=wakeup, progress=line, sink=sink)
+        return ingest_pipe(sys.stdin.buffer, STDIN_NAME, chosen) if piped else ingest(paths, chosen)
 
 
 def any_bundle(path: Path, wakeup: str = "waking") -> Bundle:
@@ -65,7 +86,7 @@ def work(text: str, *, wakeup: str = "waking", seed: int | None = None) -> Work:
                 "a run is a replay's result", where=text, remedy="give the trace or program it was made from"
             )
         return Work(path.name.split(".")[0], bundle)
-    if path.suffix == WORKLOAD_SUFFIX or not path.exists():
+    if path.suffix == WORKLOAD_SUFFIX or not path.exists() or is_rt_app(path):
         program = workload(text, seed)
         return Work(str(program.meta.get("name") or path.name.split(".")[0]), program)
     return Work(path.name.split(".")[0], recording(path, wakeup))

@@ -59,6 +59,8 @@ class Given:
         values = self.table.column(self.found[column])
         if pa.types.is_dictionary(values.type):
             values = values.cast(values.type.value_type)
+        if pa.types.is_string_view(values.type) or pa.types.is_large_string(values.type):
+            values = values.cast(pa.string())  # not every kernel knows the others
         return values.combine_chunks()
 
     def texts(self, column: str) -> Any:

@@ -1,0 +1,101 @@
+"""Tables of intervals from other tools: files, frames, and what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from pyarrow import csv, feather, ipc, parquet
+
+from tracekit import api
+from tracekit.errors import SourceError
+from tracekit.tables.checks import check
+
+ROWS: dict[str, list[Any]] = {
+    "Task": ["b", "a", "a", "b"], "start_us": [0, 0, 5, 9], "end_us": [4, 5, 9, 12],
+    "State": ["Running", "R", "running", "D"], "cpu": [0, None, 1, None],
+}  # fmt: skip
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    if path.suffix == ".stream":
+        with ipc.new_stream(path, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        {".parquet": parquet.write_table, ".csv": csv.write_csv}.get(
+            path.suffix, lambda t, p: feather.write_feather(t, str(p))
+        )(table, path)
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.csv", "x.arrow", "x.stream"])
+def test_files_of_each_kind(tmp_path: Path, name: str) -> None:
+    _write(pa.table(ROWS), tmp_path / name)
+    trace = api.ingest(tmp_path / name)
+    assert check(trace) == []
+    rows = trace.frame("intervals").select("task_id", "state", "cpu", "start_ns", "end_ns", "reason").rows()
+    assert rows == [
+        (0, "RUNNING", 0, 0, 4000, None), (1, "RUNNABLE", None, 0, 5000, None), (0, "UNKNOWN", None, 4000, 9000, None),
+        (1, "RUNNING", 1, 5000, 9000, None), (0, "BLOCKED", None, 9000, 12000, "uninterruptible"),
+    ]  # fmt: skip
+    assert trace.frame("tasks")["name"].to_list() == ["b", "a"]
+
+
+def test_frames_say_the_same(tmp_path: Path) -> None:
+    expected = api.from_frame(pa.table(ROWS))
+    for frame in (pl.DataFrame(ROWS), ROWS, pa.table(ROWS).to_reader()):
+        found = api.from_frame(frame)
+        assert all(found.tables[name].equals(table) for name, table in expected.tables.items())
+    assert api.from_frame({**ROWS, "Task": [7, 3, 3, 7]}, unit="s").frame("tasks")["name"].to_list() == ["7", "3"]
+    seconds = {"task": ["a"], "start": [1.5], "end": [2.25], "state": ["RUNNING"]}
+    assert api.from_frame(seconds, unit="s").meta["end_ns"] == 750_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"State": ["Running", "R", "flying", "D"]}, "row 3, column State: 'flying': unknown state"),
+        ({"end_us": [4, 5, 2, 12]}, "row 3, column end_us: 2: before its start"),
+        ({"start_us": [0, 0, 3, 9]}, "row 3, column start_us: overlaps another row of task a"),
+        ({"cpu": [0, None, -4, 1]}, "row 3, column cpu: -4: out of range"),
+        ({"start_us": [0, None, 3, 9]}, "row 2, column start_us: None: no time"),
+        ({"Task": ["b", None, "a", "b"]}, "row 2, column Task: None: no task"),
+        ({"end_us": [4, 5, 1 << 62, 12]}, "row 3, column end_us"),
+        ({"cpu": ["x", "y", "z", "w"]}, "column cpu: string is no whole number"),
+    ],
+)
+def test_one_line_names_row_and_column(change: dict[str, list[Any]], words: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        api.from_frame(ROWS | change)
+    assert words in raised.value.line()
+
+
+def test_missing_columns_are_named() -> None:
+    with pytest.raises(SourceError, match="no column task, end; there are start, state"):
+        api.from_frame({"start": [1], "state": ["R"]})
+    with pytest.raises(SourceError, match="no rows"):
+        api.from_frame({name: values[:0] for name, values in ROWS.items()})
+
+
+def test_a_damaged_file_is_an_error(tmp_path: Path) -> None:
+    for name in ("x.parquet", "x.arrow", "x.stream"):
+        path = tmp_path / name
+        _write(pa.table(ROWS), path)
+        whole = path.read_bytes()
+        for cut in range(16, len(whole), max(len(whole) // 40, 1)):
+            path.write_bytes(whole[:cut])
+            try:
+                assert check(api.ingest(path)) == []
+            except SourceError as error:
+                assert "\n" not in error.line()
+                assert "please report" not in error.line()
+
+
+def test_a_waker_makes_wakeups() -> None:
+    trace = api.from_frame({"task": ["a", "b", "b", "b"], "start": [0, 0, 3, 5], "end": [9, 3, 5, 6],
+                            "state": ["RUNNING", "BLOCKED", "RUNNABLE", "RUNNING"],
+                            "waker": [None, None, "a", None]})  # fmt: skip
+    assert trace.frame("wakeups").select("at_ns", "waker_id", "wakee_id").rows() == [(3, 0, 1)]
+    assert check(trace) == []
