@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -167,7 +168,7 @@ class Writer:
 
         def deltas(rows: list[Row]) -> list[int]:
             times = [0, *column(rows, "time_ns")]
-            return [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+            return [later - earlier for earlier, later in pairwise(times)]
 
         def indices(rows: list[Row]) -> list[int]:
             return [names.index(self.name_of(tid)) for tid in column(rows, "target_tid")]

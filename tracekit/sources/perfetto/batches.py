@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.sources.kernel.events import EVENT, Batch, NameReader, Records, Rows
+from tracekit.sources.kernel.events import EVENT, PID_MAX, Batch, NameReader, Records, Rows
 from tracekit.sources.perfetto import numbers as n
 from tracekit.sources.perfetto.blocks import Blocks
 from tracekit.sources.perfetto.decode import UNSEEN, decode, out_for, scratch_for
@@ -64,6 +64,7 @@ class Decoder:
         self.current = np.full(streams, UNSEEN, np.int64)
         self.several = len(np.unique(bundles["sequence"])) > 1
         self.doubled = 0
+        self.last_names = np.full(PID_MAX + 1, -1, np.int32)
 
     def batches(self) -> Iterator[Batch]:
         """All events and notes, in time order."""
@@ -94,7 +95,17 @@ class Decoder:
         events, ids = self.notes.before(before_ns)
         ready = joined([Held(events, ids), ready])
         self.notes.learn(ready.events)
+        self.name_leaving(ready)
         return Batch(ready.events, self.name_reader(ready.ids))
+
+    def name_leaving(self, ready: Held) -> None:
+        """Compact switches name only who enters: who leaves is called what it was when it was last named."""
+        events, ids = ready.events, ready.ids
+        tids = events["target_tid"]
+        named = np.flatnonzero((ids[:, 1] != -1) & (tids > 0) & (tids <= PID_MAX))
+        self.last_names[tids[named]] = ids[named, 1]
+        leaving = np.flatnonzero((ids[:, 0] == -1) & (events["tid"] > 0) & (events["tid"] <= PID_MAX))
+        ids[leaving, 0] = self.last_names[events["tid"][leaving]]
 
     def once_each(self, ready: Held) -> Held:
         """Without events that a second recorder of the same kernel noted too."""

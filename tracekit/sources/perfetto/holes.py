@@ -60,11 +60,10 @@ def gaps(bundles: Records, ended: Rows, facts: Facts, damages: list[Damage]) -> 
         _faults(bundles),
         _broken(bundles),
     ]
-    counted = _overruns(np.concatenate(found), facts, np.unique(bundles["sequence"]), begin_ns, end_ns)
-    found.append(counted)
+    told = np.concatenate(found)
+    counted = _overruns(told, facts, np.unique(bundles["sequence"]), begin_ns, end_ns)
     damaged, streams = _damaged(bundles, damages)
-    quiet = sum(map(len, found))
-    return np.concatenate([*found, damaged]), [None] * quiet + streams
+    return np.concatenate([told, counted, damaged]), [None] * (len(told) + len(counted)) + streams
 
 
 def _rows(
