@@ -87,6 +87,7 @@ GAP_CAUSES = Words("gap cause", {
     "corrupt": "bytes that can't be decoded were skipped",
     "inconsistent": "an event contradicts the state known so far and was dropped or mended",
     "pid_reused": "a thread id that ended was seen again; a new task begins here",
+    "not_recorded": "one of the recordings that were joined does not cover this time",
 })  # fmt: skip
 
 RANGES = Words("range kind", {

@@ -1,0 +1,1 @@
+"""Making recordings: of a command with perf, and of a running Go service over HTTP."""
