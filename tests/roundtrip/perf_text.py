@@ -29,6 +29,7 @@ _FIELDS = {
     "sched_process_exec": re.compile(r"filename=.* pid=\d+ old_pid=\d+"),
     "sched_process_exit": re.compile(r"comm=(?P<target_name>.*) pid=(?P<target>\d+) prio=.*"),
 }
+_FIELDS |= dict.fromkeys(("sys_enter", "sys_exit"), re.compile(r"NR (?P<value>-?\d+)(?: \(.*| = .*)"))
 _WAKE = re.compile(r"comm=(?P<target_name>.*) pid=(?P<target>\d+) prio=-?\d+ target_cpu=(?P<target_cpu>\d+)")
 _FIELDS |= dict.fromkeys(("sched_waking", "sched_wakeup", "sched_wakeup_new"), _WAKE)
 
@@ -50,7 +51,7 @@ def script_events(path: Path) -> list[dict[str, object]]:
     events = []
     for line in _lines(path):
         match = _LINE.match(line)
-        if match is None or match["system"] != "sched" or match["event"] not in _FIELDS:
+        if match is None or match["system"] not in ("sched", "raw_syscalls") or match["event"] not in _FIELDS:
             continue
         fields = _FIELDS[match["event"]].fullmatch(match["text"])
         assert fields, line

@@ -154,7 +154,8 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     assert "empty" in refusal(b"", tmp_path)
     assert "no scheduling events" in refusal(data.replace(b"name: sched_", b"name: other_"), tmp_path)
     assert "impossible size 3" in refusal(data[:8] + struct.pack("<Q", 3) + data[16:], tmp_path)
-    zstd = _with_record(perf_file(STORY, Shape(pipe=True)), struct.pack("<IHHQ", 81, 0, 16, 0), 3)
-    assert "zstd-compressed records" in refusal(zstd, tmp_path)
+    assert "first format (PERFFILE)" in refusal(b"PERFFILE" + data[8:], tmp_path)
+    in_folder = data[:75] + bytes([data[75] | 1]) + data[76:]  # HEADER_DIR_FORMAT is the bitmap's 24th
+    assert "several files beside it" in refusal(in_folder, tmp_path)
     only_notes = "\n".join(line for line in STORY.splitlines() if " - " in line)
     assert "no scheduling events" in refusal(perf_file(only_notes), tmp_path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from tracekit.sources.base import ReadOptions
 from tracekit.tables.bundle import Trace
 
-_MAGICS = (b"PERFILE2", b"2ELIFREP")  # the second in the other byte order
+_MAGICS = (b"PERFILE2", b"2ELIFREP", b"PERFFILE", b"ELIFFREP")  # of the second format and of the first, both orders
 
 
 class PerfDataSource:

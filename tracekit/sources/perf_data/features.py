@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tracekit.sources.kernel.formats import EventFormat, parse_format
 
-TRACING_DATA, HOSTNAME, OSRELEASE, VERSION, NRCPUS, CLOCK_DATA = 1, 3, 4, 5, 7, 29
+TRACING_DATA, HOSTNAME, OSRELEASE, VERSION, ARCH, NRCPUS, DIR_FORMAT, CLOCK_DATA = 1, 3, 4, 5, 6, 7, 24, 29
 _TEXT_MOST = 1 << 16
 _TRACING_MAGIC = b"\x17\x08\x44tracing"
 
@@ -25,6 +25,7 @@ class Notes:
     host: str | None = None
     kernel: str | None = None
     version: str | None = None
+    machine: str | None = None  # as uname -m names it
     cpus: int | None = None
     wall_offset_ns: int | None = None  # add it to the recording's clock for UNIX time
 
@@ -71,6 +72,10 @@ def _version(notes: Notes, data: memoryview, order: str) -> None:
     notes.version = _text(data, order)
 
 
+def _machine(notes: Notes, data: memoryview, order: str) -> None:
+    notes.machine = _text(data, order)
+
+
 def _cpus(notes: Notes, data: memoryview, order: str) -> None:
     notes.cpus = struct.unpack_from(order + "I", data)[0]
 
@@ -92,6 +97,7 @@ _READERS: dict[int, Callable[[Notes, memoryview, str], None]] = {
     HOSTNAME: _host,
     OSRELEASE: _kernel,
     VERSION: _version,
+    ARCH: _machine,
     NRCPUS: _cpus,
     CLOCK_DATA: _clock,
 }

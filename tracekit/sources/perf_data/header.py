@@ -9,10 +9,11 @@ import struct
 from dataclasses import dataclass, field
 
 from tracekit.errors import SourceError
+from tracekit.sources.perf_data import features
 from tracekit.sources.perf_data.layout import USE_CLOCKID, Attr
 
 MAGIC, SWAPPED_MAGIC = b"PERFILE2", b"2ELIFREP"
-OLD_MAGIC = b"PERFFILE"
+OLD_MAGICS = (b"PERFFILE", b"ELIFFREP")
 PIPE_HEADER_SIZE = 16
 FILE_HEADER_SIZE = 104
 _ATTR_LEAST = 64  # PERF_ATTR_SIZE_VER0
@@ -44,6 +45,12 @@ def read_header(data: memoryview, where: str) -> Header:
     """The header of a file or of a pipe's output (whose events come as records). Raises SourceError."""
     magic = bytes(data[:8])
     big = magic == SWAPPED_MAGIC
+    if magic in OLD_MAGICS:
+        raise SourceError(
+            "a perf.data of the first format (PERFFILE), which names its events in another way",
+            where=where,
+            remedy="record it again with a perf of this decade",
+        )
     if len(data) < PIPE_HEADER_SIZE:
         raise _cut(where, len(data))
     order = ">" if big else "<"
@@ -56,12 +63,18 @@ def read_header(data: memoryview, where: str) -> Header:
         raise SourceError(f"its header has the impossible size {size}", where=f"{where} at byte 8", remedy=_AGAIN)
     attr_size, attrs_at, attrs_size, data_at, data_size = struct.unpack_from(order + "5Q", data, 16)
     bitmap = struct.unpack_from(order + "4Q", data, 72)
-    attrs = _attrs(data, order, (attrs_at, attrs_size), attr_size, where)
-    features = [bit for bit in range(_FEATURES_MOST) if bitmap[bit // 64] >> (bit % 64) & 1]
+    bits = [bit for bit in range(_FEATURES_MOST) if bitmap[bit // 64] >> (bit % 64) & 1]
     if data_at < FILE_HEADER_SIZE or data_at >= len(data):
         raise _cut(where, len(data))
+    if features.DIR_FORMAT in bits:
+        raise SourceError(
+            "the records of this perf.data are in several files beside it (perf record --threads)",
+            where=where,
+            remedy="record it without --threads",
+        )
+    attrs = _attrs(data, order, (attrs_at, attrs_size), attr_size, where)
     unfinished = data_size == 0
-    return Header(big, False, attrs, (data_at, data_size or len(data) - data_at), features, unfinished)
+    return Header(big, False, attrs, (data_at, data_size or len(data) - data_at), bits, unfinished)
 
 
 _AGAIN = "record it again"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from tracekit.sources.kernel.events import CPU_MAX, GAP, Records, Rows
+from tracekit.sources.kernel.events import GAP, Records, Rows
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.numbers import Bytes
-from tracekit.sources.perf_data.records import Damage, Recorded
+from tracekit.sources.perf_data.records import Window
 from tracekit.vocabulary import GAP_CAUSES
 
 # A CPU's records are in order of time, but for an interrupt that comes between a record's taking the time and
@@ -17,100 +18,101 @@ from tracekit.vocabulary import GAP_CAUSES
 ASTRAY_NS = 1_000_000_000
 _LOST_MOST = 1 << 48  # more is no count, and sums of it must fit 64 bits
 _LEAST_SIZE = {walk.LOST: 24, walk.LOST_SAMPLES: 16}
-
-Gaps = tuple[Records, list[str | None]]  # GAP records, and for each the part of the file concerned
-
-
-def gaps(data: Bytes, recorded: Recorded, astray: Rows, big: bool) -> Gaps:
-    """All of a file's gaps, times of the recording's clock."""
-    records = recorded.records
-    found = [_lost(data, records, big), _astray(records, astray), _damaged(records, recorded.damage)]
-    return np.concatenate([rows for rows, _ in found]), [stream for _, streams in found for stream in streams]
+_TIMED = (walk.SAMPLE, walk.SWITCH, walk.SWITCH_CPU_WIDE)
 
 
-def records_astray(records: Records) -> Rows:
-    """Rows of samples whose time contradicts those before and after them on the same CPU."""
-    return walk.out_of_order(records, CPU_MAX, ASTRAY_NS)
+@dataclass
+class Holes:
+    """All of a file's gaps, found window by window. Times are of the recording's clock.
+
+    `gaps` (GAP) and `streams`, for each gap the part of the file concerned, grow with every window.
+    """
+
+    big: bool
+    gaps: list[Records] = field(default_factory=list)
+    streams: list[str | None] = field(default_factory=list)
+    _lost: int = 0  # told where it happened
+    _summed: int = 0  # told at the end
+    _first_ns: int = -1
+    _last_ns: int = -1
+    _open: list[tuple[int, str, str]] = field(default_factory=list)  # damage without a sample behind it
+
+    def take(self, window: Window, verdicts: Rows) -> None:
+        """A window's records, with what `walk.judge` says of each: a time, or -1."""
+        timed = np.flatnonzero(is_timed(window.records))
+        self._take_damage(window, timed)
+        self._take_lost(window.data, window.records, verdicts)
+        if len(timed):
+            times = window.records["time_ns"][timed]
+            self._first_ns = int(times[0]) if self._first_ns < 0 else self._first_ns
+            self._last_ns = int(times[-1])
+
+    def add_astray(self, records: Records, before_ns: Rows) -> None:
+        """Samples whose time contradicts those before and after them on the same CPU."""
+        for record, time_ns in zip(records, before_ns.tolist(), strict=True):
+            at = int(record["at"])
+            where = f"bytes {at} to {at + int(record['size'])}"
+            self.add(time_ns, time_ns, "corrupt", 1, int(record["cpu"]), where)
+
+    def finish(self, last_ns: Rows) -> None:
+        """The file ends; `last_ns` is each CPU's last time, or -1.
+
+        perf's own LOST_SAMPLES at the end are sums over the same losses, so only an excess counts.
+        """
+        told = last_ns[last_ns >= 0]
+        silent = (int(told.min()), int(told.max())) if len(told) else (0, 0)
+        for _, cause, where in self._open:  # from when the first CPU says nothing more to when none does
+            self.add(*silent, cause, -1, -1, where)
+        if self._summed > self._lost:
+            self.add(max(self._first_ns, 0), max(self._last_ns, 0), "lost_records", self._summed - self._lost)
+
+    def add(
+        self, start_ns: int, end_ns: int, cause: str, lost: int = -1, cpu: int = -1, stream: str | None = None
+    ) -> None:
+        """One gap."""
+        row = np.zeros(1, GAP)
+        row["start_ns"], row["end_ns"] = min(start_ns, end_ns), max(start_ns, end_ns)
+        row["cause"], row["lost_events"], row["cpu"] = GAP_CAUSES[cause], lost, cpu
+        self.gaps.append(row)
+        self.streams.append(stream)
+
+    def _take_damage(self, window: Window, timed: Rows) -> None:
+        """Holes in the file: between the samples around each."""
+        places, times = window.records["at"][timed], window.records["time_ns"][timed]
+        if len(timed):
+            for before_ns, cause, where in self._open:
+                self.add(before_ns if before_ns >= 0 else int(times[0]), int(times[0]), cause, -1, -1, where)
+            self._open = []
+        for damage in window.damage:
+            before = int(np.searchsorted(places, damage.start)) - 1
+            after = int(np.searchsorted(places, damage.end))
+            before_ns = int(times[before]) if before >= 0 else self._last_ns
+            if after < len(timed):
+                begin_ns = before_ns if before_ns >= 0 else int(times[0])
+                self.add(begin_ns, int(times[after]), damage.cause, -1, -1, damage.stream)
+            else:
+                self._open.append((before_ns, damage.cause, damage.stream))
+
+    def _take_lost(self, data: Bytes, records: Records, verdicts: Rows) -> None:
+        for kind, least in _LEAST_SIZE.items():
+            for row in np.flatnonzero((records["type"] == kind) & (records["size"] >= least)).tolist():
+                record, lost = records[row], _count(data, records[row], self.big)
+                end_ns = int(record["time_ns"])
+                if end_ns <= 0:
+                    self._summed += lost
+                    continue
+                self._lost += lost
+                start_ns = int(verdicts[row]) if verdicts[row] >= 0 else end_ns
+                self.add(start_ns, end_ns, "lost_records", lost, int(record["cpu"]))
 
 
-def _lost(data: Bytes, records: Records, big: bool) -> Gaps:
-    """LOST records; perf's own LOST_SAMPLES at the end are sums over the same losses, so only an excess counts."""
-    rows = [row for kind in _LEAST_SIZE for row in _whole(records, kind)]
-    timed = np.array([row for row in rows if records["time_ns"][row] > 0], np.int64)
-    sums = [row for row in rows if records["time_ns"][row] <= 0]
-    lost = np.zeros(len(timed), GAP)
-    lost["cpu"], lost["end_ns"] = records["cpu"][timed], records["time_ns"][timed]
-    lost["start_ns"] = np.minimum(_last_times_before(records, timed), lost["end_ns"])
-    lost["lost_events"] = [_count(data, records[row], big) for row in timed]
-    lost["cause"] = GAP_CAUSES["lost_records"]
-    excess = sum(_count(data, records[row], big) for row in sums) - int(lost["lost_events"].sum())
-    if sums and excess > 0:
-        first, last = _span(records)
-        lost = np.append(lost, _gap(first, last, "lost_records", excess))
-    return lost, [None] * len(lost)
-
-
-def _whole(records: Records, kind: int) -> Iterator[int]:
-    yield from np.flatnonzero((records["type"] == kind) & (records["size"] >= _LEAST_SIZE[kind])).tolist()
+def is_timed(records: Records) -> npt.NDArray[np.bool_]:
+    """Which records tell that something happened on a CPU, and when."""
+    found: npt.NDArray[np.bool_] = np.isin(records["type"], _TIMED) & (records["time_ns"] > 0)
+    return found
 
 
 def _count(data: Bytes, record: np.void, big: bool) -> int:
     at = int(record["at"]) + (16 if record["type"] == walk.LOST else 8)
     count = int.from_bytes(data[at : at + 8].tobytes(), "big" if big else "little")
     return min(count, _LOST_MOST)
-
-
-def _last_times_before(records: Records, rows: Rows) -> Rows:
-    """The time of the last sample of the same CPU before each row: what was lost came after it."""
-    found: Rows = records["time_ns"][rows]
-    for cpu in np.unique(records["cpu"][rows]):
-        mine = np.flatnonzero((records["cpu"] == cpu) & (records["type"] == walk.SAMPLE))
-        here = records["cpu"][rows] == cpu
-        place = np.searchsorted(mine, rows[here]) - 1
-        if len(mine):
-            found[here] = np.where(place >= 0, records["time_ns"][mine[place]], found[here])
-    return found
-
-
-def _gap(start_ns: int, end_ns: int, cause: str, lost: int = -1, cpu: int = -1) -> Records:
-    rows = np.zeros(1, GAP)
-    rows["start_ns"], rows["end_ns"] = min(start_ns, end_ns), max(start_ns, end_ns)
-    rows["cause"], rows["lost_events"], rows["cpu"] = GAP_CAUSES[cause], lost, cpu
-    return rows
-
-
-def _span(records: Records) -> tuple[int, int]:
-    times = records["time_ns"][records["time_ns"] > 0]
-    return (int(times.min()), int(times.max())) if len(times) else (0, 0)
-
-
-def _damaged(records: Records, damages: list[Damage]) -> Gaps:
-    """Holes in the file: between the samples around each."""
-    rows = np.flatnonzero((records["type"] == walk.SAMPLE) & (records["time_ns"] > 0))
-    places, times = records["at"][rows], records["time_ns"][rows]
-    found = [np.zeros(0, GAP)]
-    for damage in damages:
-        before = int(np.searchsorted(places, damage.start)) - 1
-        after = int(np.searchsorted(places, damage.end))
-        if after < len(rows):
-            found.append(_gap(int(times[max(before, 0)]), int(times[after]), damage.cause))
-        else:
-            found.append(_gap(*_end(records[rows[: before + 1]]), damage.cause))
-    return np.concatenate(found), [f"bytes {damage.start} to {damage.end}" for damage in damages]
-
-
-def _end(samples: Records) -> tuple[int, int]:
-    """From when the first CPU says nothing more to when none does: a cut file ends at another time for each."""
-    if not len(samples):
-        return 0, 0
-    silent = [int(samples["time_ns"][samples["cpu"] == cpu].max()) for cpu in np.unique(samples["cpu"])]
-    return min(silent), max(silent)
-
-
-def _astray(records: Records, rows: Rows) -> Gaps:
-    found = np.zeros(len(rows), GAP)
-    cpus = records["cpu"][rows]
-    found["cpu"], found["lost_events"], found["cause"] = cpus, 1, GAP_CAUSES["corrupt"]
-    found["start_ns"] = found["end_ns"] = _last_times_before(records, rows)
-    return found, [f"bytes {at} to {at + size}" for at, size in zip(
-        records["at"][rows].tolist(), records["size"][rows].tolist(), strict=True)]  # fmt: skip

@@ -22,13 +22,14 @@ _READ_ID, _READ_GROUP, _READ_LOST = 1 << 2, 1 << 3, 1 << 4
 TRACEPOINT = 2  # PERF_TYPE_TRACEPOINT
 USE_CLOCKID = 1 << 25  # the bit's place in perf_event_attr's flags
 SAMPLE_ID_ALL = 1 << 18
+CONTEXT_SWITCH = 1 << 26
 
 HEADER_SIZE = 8
 ABSENT = -1
 # Columns of a layout row: offsets from a sample's start; from another record's end (negative numbers).
 TID_AT, TIME_AT, ID_AT, CPU_AT, FIXED_END, READ_FIXED, READ_EACH, HAS_CALLCHAIN, HAS_RAW = range(9)
-END_TID, END_TIME, END_CPU, END_SIZE = range(9, 13)
-COLUMNS = 13
+END_TID, END_TIME, END_CPU, END_ID, END_SIZE = range(9, 14)
+COLUMNS = 14
 
 
 @dataclass
@@ -78,10 +79,10 @@ def _end_layout(row: Rows, attr: Attr) -> None:
     if not attr.flags & SAMPLE_ID_ALL:
         return
     at = 0
-    fields = ((IDENTIFIER, None), (CPU, END_CPU), (STREAM_ID, None), (ID, None), (TIME, END_TIME), (TID, END_TID))
+    fields = ((IDENTIFIER, END_ID), (CPU, END_CPU), (STREAM_ID, None), (ID, END_ID), (TIME, END_TIME), (TID, END_TID))
     for bit, column in fields:
         if attr.sample_type & bit:
             at -= 8
-            if column is not None:
+            if column is not None and row[column] == 0:  # IDENTIFIER and ID are the same number
                 row[column] = at
     row[END_SIZE] = -at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,16 @@ import numpy as np
 from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.build import Built, build
+from tracekit.sources.kernel.build import Built, build_stream
+from tracekit.sources.kernel.events import KernelStream
+from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header, clock_name, read_header
+from tracekit.sources.perf_data.layout import layouts
 from tracekit.sources.perf_data.numbers import Bytes
-from tracekit.sources.perf_data.records import Recorded, read_records
-from tracekit.sources.perf_data.scheduling import HOW_TO_RECORD, recording
+from tracekit.sources.perf_data.planning import HOW_TO_RECORD, planned
+from tracekit.sources.perf_data.records import Windows, ids_of, notes_of
+from tracekit.sources.perf_data.scheduling import kernel_stream
+from tracekit.sources.perf_data.tape import WINDOW_BYTES
 from tracekit.tables.bundle import Trace
 
 
@@ -25,26 +31,50 @@ def read(path: Path, options: ReadOptions) -> Trace:
     where = str(path)
     if path.stat().st_size == 0:
         raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
-    data = np.asarray(np.memmap(path, np.uint8, mode="r"))
+    data = mapped(path)
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
-        digest = beside.submit(lambda: hashlib.sha256(data.data).hexdigest())
+        digest = beside.submit(_digest, path)
         return _trace(data, where, options, digest)
 
 
-def _trace(data: Bytes, where: str, options: ReadOptions, digest: Future[str]) -> Trace:
+def mapped(path: Path) -> Bytes:
+    """The file's bytes, which come into memory as they are read and can be let go (tape.let_go)."""
+    with path.open("rb") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def opened(
+    data: Bytes, where: str, options: ReadOptions, window_bytes: int = WINDOW_BYTES
+) -> tuple[Header, Notes, KernelStream]:
+    """What the file says about itself, and its events in the kernel's terms. Raises SourceError."""
     header = read_header(data.data, where)
-    recorded = read_records(data, header, where, options.progress)
-    kernel = recording(data, header, recorded, options, where)
+    notes = notes_of(data, header)
+    rows = layouts(header.attrs)
+    ids = ids_of(header, rows, where)
+
+    def windows() -> Windows:
+        return Windows(data, header, rows, ids, window_bytes)
+
+    chosen = planned(header, notes, rows, windows, where)
+    return header, notes, kernel_stream(windows(), header, chosen, options, len(data))
+
+
+def _trace(data: Bytes, where: str, options: ReadOptions, digest: Future[str]) -> Trace:
+    header, notes, stream = opened(data, where, options)
     try:
-        built = build(kernel)
+        built = build_stream(stream, options.sink)
     except SourceError as error:
         raise SourceError(error.what, where=where, remedy=HOW_TO_RECORD) from None
     options.progress(len(data), len(data))
-    return Trace(built.tables, _meta(built, header, recorded, where, len(data), digest.result()))
+    return Trace(built.tables, _meta(built, header, notes, where, len(data), digest.result()))
 
 
-def _meta(built: Built, header: Header, recorded: Recorded, where: str, size: int, digest: str) -> dict[str, Any]:
-    notes = recorded.notes
+def _meta(built: Built, header: Header, notes: Notes, where: str, size: int, digest: str) -> dict[str, Any]:
     wall = None if notes.wall_offset_ns is None else notes.wall_offset_ns + built.origin_ns
     return {
         "source": {

@@ -18,7 +18,6 @@ from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.layout import TRACEPOINT
 from tracekit.sources.perf_data.numbers import Bytes
-from tracekit.sources.perf_data.records import Recorded
 
 LEAST_SAMPLES = 8  # fewer prove too little
 _FORK_CHILD_AT = 16
@@ -51,15 +50,82 @@ _HOLDS: dict[str, Callable[[Numbers], npt.NDArray[np.bool_]]] = {
 }  # fmt: skip
 
 
-def recognise(data: Bytes, header: Header, recorded: Recorded) -> list[EventFormat | None]:
-    """A format for each event that its samples prove; None for all others."""
-    found: list[EventFormat | None] = []
-    for number, attr in enumerate(header.attrs):
-        rows = recorded.records[(recorded.records["type"] == walk.SAMPLE) & (recorded.records["attr"] == number)]
-        whole = attr.type == TRACEPOINT and len(rows) >= LEAST_SAMPLES
-        fits = list(_fitting(data, rows, recorded.layouts, attr.config, header.big)) if whole else []
-        found.append(fits[0] if len(fits) == 1 else None)
-    return _name_wakeups(data, header.big, recorded.records, recorded.layouts, found)
+class Recogniser:
+    """Takes all of a file's samples, window by window, and tells which event each is of."""
+
+    def __init__(self, header: Header, layouts: Rows) -> None:
+        self._big, self._layouts, self._configs = header.big, layouts, [attr.config for attr in header.attrs]
+        # by event: what all its samples so far fit; None while there were none
+        self._fits: list[list[EventFormat] | None] = [
+            None if attr.type == TRACEPOINT else [] for attr in header.attrs
+        ]  # fmt: skip
+        self._counts = [0] * len(header.attrs)
+        self._forked: set[int] = set()
+        self._woken: list[_Woken] = [_Woken() for _ in header.attrs]
+
+    def take(self, data: Bytes, records: Records) -> None:
+        """More of the file's records."""
+        forks = records[(records["type"] == walk.FORK) & (records["size"] >= _FORK_CHILD_AT + 4)]["at"]
+        self._forked.update(_column(data, forks, 4, self._big, _FORK_CHILD_AT).tolist())
+        for number in np.unique(records["attr"][records["type"] == walk.SAMPLE]).tolist():
+            if number < 0 or self._fits[number] == []:
+                continue
+            rows = records[(records["type"] == walk.SAMPLE) & (records["attr"] == number)]
+            self._counts[number] += len(rows)
+            found = list(_fitting(data, rows, self._layouts, self._configs[number], self._big))
+            before = self._fits[number]
+            self._fits[number] = found if before is None else [event for event in before if event in found]
+            self._note_woken(data, rows, number)
+
+    def _note_woken(self, data: Bytes, rows: Records, number: int) -> None:
+        event = next((event for event in self._fits[number] or [] if event.name == "wake"), None)
+        if event:
+            places = walk.raw_places(data, rows, self._layouts, self._big)
+            targets = _column(data, places, 4, self._big, event.fields["pid"].offset)
+            self._woken[number].take(targets, _column(data, places, 4, self._big, event.fields["common_pid"].offset))
+
+    def formats(self) -> list[EventFormat | None]:
+        """A format for each event that its samples prove; None for all others."""
+        found: list[EventFormat | None] = [
+            fits[0] if fits and len(fits) == 1 and count >= LEAST_SAMPLES else None
+            for fits, count in zip(self._fits, self._counts, strict=True)
+        ]
+        return self._named_wakeups(found)
+
+    def _named_wakeups(self, found: list[EventFormat | None]) -> list[EventFormat | None]:
+        """wakeup_new is for forked tasks, once each. Of the others, one alone is the event that makes runnable.
+
+        Nobody wakes only itself: sched_process_exit has the same layout and is about itself alone.
+        """
+        others = []
+        for number, event in enumerate(found):
+            if event is None or event.name != "wake":
+                continue
+            found[number] = None
+            woken = self._woken[number]
+            if woken.once is not None and woken.once <= self._forked and not woken.only_self:
+                found[number] = EventFormat("sched_wakeup_new", event.id, event.fields, "")
+            elif not woken.only_self:
+                others.append((number, event))
+        if len(others) == 1:
+            number, event = others[0]
+            found[number] = EventFormat("sched_waking", event.id, event.fields, "")
+        return found
+
+
+class _Woken:
+    """Of an event that may be a wakeup: who was woken, as long as none was twice, and whether only who woke."""
+
+    def __init__(self) -> None:
+        self.once: set[int] | None = set()
+        self.only_self = True
+
+    def take(self, targets: Numbers, own: Numbers) -> None:
+        self.only_self = self.only_self and bool((targets == own).all())
+        if self.once is None:
+            return
+        new = set(targets.tolist())
+        self.once = self.once | new if len(new) == len(targets) and not new & self.once else None
 
 
 def _fitting(data: Bytes, rows: Records, layouts: Rows, config: int, big: bool) -> Iterator[EventFormat]:
@@ -117,34 +183,3 @@ def _column(data: Bytes, places: Rows, size: int, big: bool, offset: int = 0) ->
     code = f"{'>' if big else '<'}{'u' if size == 2 else 'i'}{size}"
     raw = data[(places + offset)[:, None] + np.arange(size)]
     return np.ascontiguousarray(raw).view(code)[:, 0].astype(np.int64)
-
-
-def _name_wakeups(
-    data: Bytes, big: bool, records: Records, layouts: Rows, found: list[EventFormat | None]
-) -> list[EventFormat | None]:
-    """wakeup_new is for forked tasks, once each. Of the others, one alone is the event that makes runnable.
-
-    Nobody wakes only itself: sched_process_exit has the same layout and is about itself alone.
-    """
-    forks = records[(records["type"] == walk.FORK) & (records["size"] >= _FORK_CHILD_AT + 4)]["at"]
-    forked = _column(data, forks, 4, big, _FORK_CHILD_AT)
-    others = []
-    for number, event in enumerate(found):
-        if event is None or event.name != "wake":
-            continue
-        rows = records[(records["type"] == walk.SAMPLE) & (records["attr"] == number)]
-        places = walk.raw_places(data, rows, layouts, big)
-        targets = _column(data, places, 4, big, event.fields["pid"].offset)
-        own = _column(data, places, 4, big, event.fields["common_pid"].offset)
-        found[number] = None
-        if (targets == own).all():
-            continue
-        new = len(np.unique(targets)) == len(targets) and bool(np.isin(targets, forked).all())
-        if new:
-            found[number] = EventFormat("sched_wakeup_new", event.id, event.fields, "")
-        else:
-            others.append((number, event))
-    if len(others) == 1:
-        number, event = others[0]
-        found[number] = EventFormat("sched_waking", event.id, event.fields, "")
-    return found

@@ -1,112 +1,205 @@
-"""A file's records to scheduling events in time order, and what is missing between them."""
+"""A file's records to scheduling events in time order, window by window, and what is missing between them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
 
-from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.events import SCHEDULING_KINDS, KernelRecording, Records, Rows
-from tracekit.sources.kernel.formats import EventFormat
+from tracekit.sources.kernel.events import (
+    CPU_MAX,
+    EVENT_KINDS,
+    SCHEDULING_KINDS,
+    Batch,
+    KernelStream,
+    Records,
+    Rows,
+)
 from tracekit.sources.perf_data import walk
-from tracekit.sources.perf_data.decode import KIND, Plan, decode, plan
+from tracekit.sources.perf_data.decode import KIND, decode, pair_switches
 from tracekit.sources.perf_data.header import Header
-from tracekit.sources.perf_data.holes import gaps, records_astray
-from tracekit.sources.perf_data.layout import CPU_AT, HAS_RAW, TID_AT, TIME_AT, TRACEPOINT
-from tracekit.sources.perf_data.names import name_reader
-from tracekit.sources.perf_data.numbers import Bytes
-from tracekit.sources.perf_data.recognise import recognise
-from tracekit.sources.perf_data.records import Recorded
+from tracekit.sources.perf_data.holes import ASTRAY_NS, Holes
+from tracekit.sources.perf_data.layout import TID_AT
+from tracekit.sources.perf_data.names import Names
+from tracekit.sources.perf_data.planning import Planned
+from tracekit.sources.perf_data.records import Window, Windows
 
-HOW_TO_RECORD = "record with: perf sched record -k CLOCK_MONOTONIC -- COMMAND"
+_FORK, _KNOWN, _EXIT, _SWITCH = (EVENT_KINDS[kind] for kind in ("fork", "known", "exit", "switch"))
+_FOREVER = (1 << 63) - 1
 
-
-def recording(data: Bytes, header: Header, recorded: Recorded, options: ReadOptions, where: str) -> KernelRecording:
-    """The recording in the kernel's terms. Raises SourceError when it has no scheduling events."""
-    formats = _formats(data, header, recorded, where)
-    how = plan(formats)
-    _require(header, recorded, how, where)
-    records = recorded.records
-    astray = records_astray(records)
-    found, streams = gaps(data, recorded, astray, header.big)
-    chosen = in_time_order(records, _wanted(records, how.rows[:, KIND], astray))
-    events = decode(data, records, chosen, recorded.layouts, how, header.big)
-    kept = events["kind"] >= 0
-    foreign = _foreign(events, recorded.layouts)
-    if foreign:
-        kept &= records["type"][chosen] == walk.SAMPLE
-    if not kept.all():
-        events, chosen = events[kept], chosen[kept]
-    return KernelRecording(
-        events,
-        name_reader(data, records, chosen, recorded.layouts, formats, header.big),
-        found,
-        options.wakeup,
-        lambda done, total: options.progress(len(data) * done // total, len(data)),
-        policies=_recognised(header, recorded, formats) + foreign,
-        streams=streams,
-    )
+Policy = dict[str, object]
+Chosen = npt.NDArray[np.bool_]
 
 
-def _formats(data: Bytes, header: Header, recorded: Recorded, where: str) -> list[EventFormat | None]:
-    if not any(attr.type == TRACEPOINT for attr in header.attrs):
-        raise SourceError("it has no tracepoints, so no scheduling events", where=where, remedy=HOW_TO_RECORD)
-    known = recorded.notes.formats
-    if known:
-        return [known.get(attr.config) if attr.type == TRACEPOINT else None for attr in header.attrs]
-    recognised = recognise(data, header, recorded)
-    if not any(recognised):
-        raise SourceError(
-            "the formats of its events are lost: perf writes them at the end of the file, and that is missing",
-            where=where,
-            remedy="copy the file again, whole, or record again and let perf finish",
-        )
-    return recognised
+def kernel_stream(windows: Windows, header: Header, planned: Planned, options: ReadOptions, size: int) -> KernelStream:
+    """The recording in the kernel's terms. Its gaps and policies are complete when its batches are read."""
+    reading = _Reading(windows, header, planned)
+    stream = KernelStream((), reading.holes.gaps, reading.holes.streams, options.wakeup, list(planned.policies))
+
+    def batches() -> Iterator[Batch]:
+        for window in reading.windows():
+            options.progress(min(window.at, size), size)
+            batch = reading.batch(window)
+            if batch is not None:
+                yield batch
+        reading.holes.finish(reading.past.last_ns)
+        stream.policies += reading.policies()
+
+    stream.batches = batches()
+    return stream
 
 
-def _recognised(header: Header, recorded: Recorded, formats: list[EventFormat | None]) -> list[dict[str, object]]:
-    """The policy of a file without formats: which events were recognised by their samples, and which were not."""
-    if recorded.notes.formats:
-        return []
-    names = [event.name for event in formats if event]
-    lost = sum(attr.type == TRACEPOINT for attr in header.attrs) - len(names)
-    choice = f"recognised by all their samples: {', '.join(names)}; left out: {lost} others"
-    return [{"policy": "the formats of the events are lost", "choice": choice, "count": len(names)}]
+class _Reading:
+    """What is carried from window to window.
+
+    Records of several CPUs' buffers are in the file one behind the other. What is in it after a round has ended is
+    from after all that was in it when the round before ended (process_finished_round in tools/perf/util/session.c),
+    so up to there events can be put in order of time and handed on; the others are pending.
+    """
+
+    def __init__(self, windows: Windows, header: Header, planned: Planned) -> None:
+        self._windows, self._big = windows, header.big
+        self._plan, self._layouts = planned.plan, planned.layouts
+        self.holes = Holes(header.big)
+        self.past = walk.Past(*(np.full(CPU_MAX, -1, np.int64) for _ in range(3)))
+        self._names = Names(planned.layouts, planned.formats, header.big, self._plan.switches)
+        self._pending = np.empty(0, walk.RECORD)
+        self._reached: list[tuple[int, int]] = []  # rounds ended, and the last sound time, at the ends of windows
+        self._given_ns = 0  # the last time handed on
+        self._pairs = (np.full(CPU_MAX, -1, np.int64), np.full(CPU_MAX, -1, np.int64))
+        self._foreign: bool | None = None
+        self._left_out = self._late = self._late_ns = self._switches = 0
+
+    def windows(self) -> Iterator[Window]:
+        """Window by window; each must be made a batch of before the next is asked for."""
+        while True:
+            window = self._windows.next(self._pending)
+            yield window
+            if window.last:
+                return
+
+    def batch(self, window: Window) -> Batch | None:
+        """The events that are settled when this window is read, in order of time."""
+        self._judge(window)
+        until_ns = _FOREVER if window.last else self._settled_ns(window.rounds)
+        ready = self._pending["time_ns"] <= until_ns
+        records = self._pending[ready]
+        self._drop(ready)
+        records = in_time_order(records)
+        events = decode(window.data, records, self._layouts, self._plan, self._big)
+        self._mend_late(events)
+        kept = self._kept(events, records)
+        if not kept.all():
+            events, records = events[kept], records[kept]
+        if not len(events):
+            return None
+        self._given_ns = max(self._given_ns, int(events["time_ns"][-1]))
+        return Batch(events, self._names.reader(window.data, records, events))
+
+    def policies(self) -> list[Policy]:
+        """What was chosen while reading."""
+        found: list[Policy] = []
+        if self._foreign:
+            choice = "its notes of names, forks and exits are left out"
+            found.append(_policy("the recorder saw other task ids than the kernel", choice, self._left_out))
+        if self._late:
+            choice = f"counted as later, by {self._late_ns} ns at most"
+            found.append(_policy("events that came after the end of their round", choice, self._late))
+        if self._plan.switches:
+            choice = "PERF_RECORD_SWITCH: who was not preempted is BLOCKED until it runs"
+            found.append(_policy("there is no sched_switch", choice, self._switches))
+        return found
+
+    def _judge(self, window: Window) -> None:
+        """The window's records become pending, but for those whose time can't be."""
+        new, before = window.records, len(self._pending)
+        verdicts = np.full(before + len(new), -1, np.int64)
+        walk.judge(new, before, self.past, ASTRAY_NS, verdicts)
+        self.holes.take(window, verdicts[before:])
+        verdicts[before:][np.isin(new["type"], (walk.LOST, walk.LOST_SAMPLES))] = -1
+        self._pending = np.concatenate([self._pending, new])
+        astray = verdicts >= 0
+        self.holes.add_astray(self._pending[astray], verdicts[astray])
+        wanted = ~astray
+        wanted[before:] &= self._wanted(new)
+        self._drop(~wanted)
+
+    def _wanted(self, records: Records) -> Chosen:
+        """Samples that are scheduling events, switches where these are used, and notes about tasks."""
+        attr, types = records["attr"], records["type"]
+        planned = (types == walk.SAMPLE) & (attr >= 0) & (self._plan.rows[attr, KIND] >= 0)
+        if self._plan.switches:
+            planned |= (types == walk.SWITCH) | (types == walk.SWITCH_CPU_WIDE)
+        found: Chosen = planned | (types == walk.COMM) | (types == walk.FORK) | (types == walk.EXIT)
+        return found
+
+    def _drop(self, gone: Chosen) -> None:
+        """Pending records, and where the last of each CPU is among those that stay."""
+        if not gone.any():
+            return
+        places = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1)
+        self.past.last_row[:] = places[self.past.last_row]
+        self._pending = self._pending[~gone]
+
+    def _settled_ns(self, rounds: int) -> int:
+        """Up to when nothing more can come: what was there when the round before the last began."""
+        settled = max((time_ns for ended, time_ns in self._reached if ended <= rounds - 2), default=-1)
+        self._reached = [(ended, time_ns) for ended, time_ns in self._reached if time_ns >= settled]
+        self._reached.append((rounds, int(self.past.before_ns.max())))
+        return settled
+
+    def _mend_late(self, events: Records) -> None:
+        """An event must not be earlier than what was handed on. Notes without a time tell of before the recording."""
+        late = events["time_ns"] < self._given_ns
+        if not late.any():
+            return
+        noted = late & (events["time_ns"] <= 0)
+        told = late & ~noted
+        if told.any():
+            first_ns = int(events["time_ns"][told].min())
+            self._late += int(told.sum())
+            self._late_ns = max(self._late_ns, self._given_ns - first_ns)
+            self.holes.add(first_ns, self._given_ns, "inconsistent")
+        events["kind"][noted & (events["kind"] == _FORK)] = _KNOWN
+        events["kind"][noted & (events["kind"] == _EXIT)] = -1
+        events["time_ns"][late] = self._given_ns
+
+    def _kept(self, events: Records, records: Records) -> Chosen:
+        """Which events count: not those that are broken, told twice, or about other ids than the kernel's."""
+        if self._plan.switches:
+            self._switches += pair_switches(events, *self._pairs)
+        kept: Chosen = events["kind"] >= 0
+        if self._foreign is None:
+            self._foreign = _is_foreign(events, records, self._layouts)
+        if self._foreign:
+            noted = kept & (records["type"] != walk.SAMPLE)
+            self._left_out += int(noted.sum())
+            kept &= ~noted
+        return kept
 
 
-def _foreign(events: Records, layouts: Rows) -> list[dict[str, object]]:
-    """The policy for a recorder in a pid namespace of its own: the ids in its notes are not those in the events."""
-    traced = (events["kind"] >= 0) & (events["kind"] < SCHEDULING_KINDS) & (events["cpu"] >= 0) & (events["tid"] > 0)
+def _policy(policy: str, choice: str, count: int) -> Policy:
+    return {"policy": policy, "choice": choice, "count": count}
+
+
+def _is_foreign(events: Records, records: Records, layouts: Rows) -> bool | None:
+    """Whether the recorder is in a pid namespace of its own: the ids in its notes are not those in the events.
+
+    None while no event tells.
+    """
+    sampled = records["type"] == walk.SAMPLE
+    traced = sampled & (events["kind"] >= 0) & (events["kind"] < SCHEDULING_KINDS) & (events["tid"] > 0)
+    if not traced.any() or not (layouts[:, TID_AT] >= 0).all():
+        return None if len(layouts) and (layouts[:, TID_AT] >= 0).all() else False
     known = int((events["tgid"][traced] >= 0).sum())  # where the sample's tid is that of the event
-    if not (layouts[:, TID_AT] >= 0).all() or 2 * known >= int(traced.sum()):
-        return []
-    choice = "its notes of names, forks and exits are left out"
-    return [{"policy": "the recorder saw other task ids than the kernel", "choice": choice, "count": len(events)}]
+    return 2 * known < int(traced.sum())
 
 
-def _require(header: Header, recorded: Recorded, how: Plan, where: str) -> None:
-    """What every scheduling event needs: a time, a CPU's place in order, and its raw data."""
-    used = how.rows[:, KIND] >= 0
-    if not used.any():
-        raise SourceError("it has no scheduling events", where=where, remedy=HOW_TO_RECORD)
-    layouts = recorded.layouts[used]
-    if (layouts[:, [TIME_AT, CPU_AT]] < 0).any() or not layouts[:, HAS_RAW].all():
-        raise SourceError("its samples lack time, CPU or raw data", where=where, remedy=HOW_TO_RECORD)
-
-
-def _wanted(records: Records, kinds: Rows, astray: Rows) -> Rows:
-    """Rows of the samples that are scheduling events, and of notes about tasks, but for those astray."""
-    attr, types = records["attr"], records["type"]
-    planned = (types == walk.SAMPLE) & (attr >= 0) & (kinds[attr] >= 0)
-    planned[astray] = False
-    return np.flatnonzero(planned | (types == walk.COMM) | (types == walk.FORK) | (types == walk.EXIT))
-
-
-def in_time_order(records: Records, rows: Rows) -> Rows:
-    """By time; records of one time in file order. That is perf's order too: FINISHED_ROUND only bounds how far
-    apart in the file records can be that belong together, and the whole file is here to sort."""
-    times = records["time_ns"][rows]
+def in_time_order(records: Records) -> Records:
+    """By time; records of one time in file order. That is perf's order too."""
+    times = records["time_ns"]
     if (times[1:] >= times[:-1]).all():
-        return rows
-    order: Rows = rows[np.argsort(times, kind="stable")]
-    return order
+        return records
+    return records[np.argsort(times, kind="stable")]

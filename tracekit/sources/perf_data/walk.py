@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from tracekit.jit import cached_njit, lean
-from tracekit.sources.kernel.events import Number, Records, Row, Rows
+from tracekit.sources.kernel.events import Number, Records, Row, Rows, wide
 from tracekit.sources.perf_data.layout import (
     CPU_AT,
     END_CPU,
@@ -22,11 +24,43 @@ from tracekit.sources.perf_data.layout import (
 from tracekit.sources.perf_data.numbers import Bytes, i32, i64, u16, u32
 
 # enum perf_event_type (include/uapi/linux/perf_event.h) and perf_user_event_type (tools/lib/perf).
-LOST, COMM, EXIT, FORK, SAMPLE, LOST_SAMPLES = 2, 3, 4, 7, 9, 13
-HEADER_ATTR, TRACING_DATA, AUXTRACE, HEADER_FEATURE, COMPRESSED, COMPRESSED2 = 64, 66, 71, 80, 81, 83
+LOST, COMM, EXIT, FORK, SAMPLE, LOST_SAMPLES, SWITCH, SWITCH_CPU_WIDE = 2, 3, 4, 7, 9, 13, 14, 15
+HEADER_ATTR, TRACING_DATA, FINISHED_ROUND, AUXTRACE, HEADER_FEATURE, COMPRESSED, COMPRESSED2 = (
+    64,
+    66,
+    68,
+    71,
+    80,
+    81,
+    83,
+)
 KERNEL_TYPES_END, USER_TYPES_END = 64, 128  # room for types newer than this reader
 
+PACKED2_START = HEADER_SIZE + 8  # of a COMPRESSED2's data, behind their size
+_U16 = 0xFFFF
+
 DONE, FULL, IMPOSSIBLE, PACKED = range(4)
+
+
+class Ids(NamedTuple):
+    """How records say which event they are of: where a sample has its id, and where others have it from their end.
+
+    A sample place of -1 or an end place of 0 means that there is no telling. `ids` are sorted, `attrs` the events.
+    """
+
+    sample_at: int
+    end_at: int
+    ids: Rows
+    attrs: Rows
+
+
+class Past(NamedTuple):
+    """By CPU: the times of its last sound sample and of the one before (-1: none), and the last one's row."""
+
+    last_ns: Rows
+    before_ns: Rows
+    last_row: Rows
+
 
 RECORD = np.dtype(
     [
@@ -65,11 +99,39 @@ def payload_after(data: Bytes, at: int, kind: int, size: int, big: bool) -> Numb
 
 
 @lean
+def _aligned(size: int) -> Number:
+    return (size + 7) // 8 * 8
+
+
+@lean
+def _packed2_size(data: Bytes, at: int, end: int, big: bool) -> Number:
+    """A COMPRESSED2's size: its header has 16 bits for it, of which more than 64 KiB leave the lower ones.
+
+    The data may be several records' then, one behind the other, and padding is left out (record__pushfn of
+    tools/perf/builtin-record.c since v6.16). Asynchronous writing does not fill the data's size in.
+    """
+    size = u16(data, at + 6, big)
+    if at + PACKED2_START <= end:
+        length = i64(data, at + HEADER_SIZE, big)
+        if 0 <= length <= end - at - PACKED2_START:
+            whole = PACKED2_START + length
+            padded = _aligned(whole)
+            if whole > _U16 - 7 and size in (padded & _U16, whole & _U16):
+                behind = at + whole
+                if behind == end or (behind + HEADER_SIZE <= end and 0 < u32(data, behind, big) < USER_TYPES_END):
+                    return whole
+                return padded if at + padded <= end else 0
+    return size if size >= PACKED2_START and at + size <= end else 0
+
+
+@lean
 def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
     """The size of the record at `at` with all that belongs to it; 0 when there can be no record."""
     if at + HEADER_SIZE > end:
         return 0
     kind, size = u32(data, at, big), u16(data, at + 6, big)
+    if kind == COMPRESSED2:
+        return _packed2_size(data, at, end, big)
     if kind == 0 or kind >= USER_TYPES_END or size < HEADER_SIZE or at + size > end:
         return 0
     if kind < KERNEL_TYPES_END and size % 8:  # perf's own records may have any size
@@ -131,30 +193,91 @@ def _fill(record: Row, data: Bytes, at: int, kind: int, size: int, attr: int, la
             record["cpu"] = i32(data, at + size + layout[END_CPU], big)
 
 
+@lean
+def _event_of(data: Bytes, at: int, kind: int, size: int, big: bool, ids: Ids) -> Number:
+    """Which event the record is of. Where it does not say, it looks like those of the first."""
+    place = ids.sample_at if kind == SAMPLE else size + ids.end_at
+    known = ids.sample_at >= 0 if kind == SAMPLE else ids.end_at < 0
+    if not known:
+        return 0
+    if place < HEADER_SIZE or place + 8 > size:
+        return -1 if kind == SAMPLE else 0
+    found = attr_of(ids.ids, ids.attrs, i64(data, at + place, big))
+    return found if kind == SAMPLE else max(found, 0)
+
+
 @cached_njit
 def walk(
-    data: Bytes, at: int, end: int, big: bool, rows: Rows, id_at: int, ids: Rows, attr_of_id: Rows, out: Records
-) -> tuple[int, int, int]:
-    """Write the records of data[at:end] that matter into `out`; returns how many, where it stopped, and why."""
-    count = 0
+    data: Bytes, at: int, limit: int, end: int, big: bool, rows: Rows, ids: Ids, out: Records
+) -> tuple[int, int, int, int]:
+    """Write the records that begin in data[at:limit] and matter into `out`, none of which reaches beyond `end`.
+
+    Returns how many they are, where it stopped, why, and how many rounds had ended on the way.
+    """
+    count, rounds = 0, 0
+    while at < limit:
+        size = record_size(data, at, end, big)
+        if size == 0:
+            return count, at, IMPOSSIBLE, rounds
+        kind = u32(data, at, big)
+        if kind in (COMPRESSED, COMPRESSED2):
+            return count, at, PACKED, rounds
+        if kind == FINISHED_ROUND:
+            rounds += 1
+        elif kind in (SAMPLE, COMM, FORK, EXIT, LOST, LOST_SAMPLES, SWITCH, SWITCH_CPU_WIDE):
+            if count == len(out):
+                return count, at, FULL, rounds
+            attr = _event_of(data, at, kind, size, big, ids)
+            _fill(out[count], data, at, kind, size, attr, rows[max(attr, 0)], big)
+            count += 1
+        at += size
+    return count, at, DONE, rounds
+
+
+@cached_njit
+def skim(data: Bytes, at: int, end: int, big: bool) -> tuple[int, int]:
+    """Where the next compressed record is, or the next bytes that make no sense, or the end; and which of these."""
     while at < end:
         size = record_size(data, at, end, big)
         if size == 0:
-            return count, at, IMPOSSIBLE
-        kind = u32(data, at, big)
-        if kind in (COMPRESSED, COMPRESSED2):
-            return count, at, PACKED
-        if kind in (SAMPLE, COMM, FORK, EXIT, LOST, LOST_SAMPLES):
-            if count == len(out):
-                return count, at, FULL
-            attr = 0
-            if kind == SAMPLE and id_at >= 0:
-                attr = attr_of(ids, attr_of_id, i64(data, at + id_at, big)) if id_at + 8 <= size else -1
-            layout = rows[max(attr, 0)]
-            _fill(out[count], data, at, kind, size, attr, layout, big)
-            count += 1
+            return at, IMPOSSIBLE
+        if u32(data, at, big) in (COMPRESSED, COMPRESSED2):
+            return at, PACKED
         at += size
-    return count, at, DONE
+    return at, DONE
+
+
+@cached_njit
+def next_record(data: Bytes, at: int, end: int, big: bool) -> int:
+    """`record_size` for Python."""
+    return record_size(data, at, end, big)  # type: ignore[no-any-return]
+
+
+@cached_njit
+def whole_until(data: Bytes, big: bool) -> int:
+    """Where the first record begins that goes on behind the end of `data`; nonsense goes through as it is."""
+    at, end = 0, len(data)
+    while at + HEADER_SIZE <= end:
+        size = u16(data, at + 6, big)
+        if size < HEADER_SIZE:
+            return end
+        if at + size > end:
+            return at
+        at += size
+    return at
+
+
+@cached_njit
+def gather(data: Bytes, records: Records, out: Bytes) -> int:
+    """Copy the records' bytes into `out`, one behind the other, and note their new places; returns the end."""
+    to = 0
+    for row in range(len(records)):
+        at, size = records[row]["at"], wide(records[row]["size"])
+        for place in range(size):
+            out[to + place] = data[at + place]
+        records[row]["at"] = to
+        to += size
+    return to
 
 
 @cached_njit
@@ -175,41 +298,59 @@ def resync(data: Bytes, at: int, end: int, big: bool, agreeing: int) -> int:
 
 
 @cached_njit
-def find(data: Bytes, at: int, end: int, big: bool, wanted: Rows, out: Rows) -> int:
-    """Places of the records of the `wanted` types in data[at:end], as far as records make sense."""
+def find(data: Bytes, at: int, limit: int, end: int, big: bool, wanted: Rows, out: Rows) -> tuple[int, int]:
+    """Places of the records of the `wanted` types that begin in data[at:limit], as far as records make sense.
+
+    Returns how many they are, and where it stopped: also when there is no room in `out` for one more.
+    """
     count = 0
-    while at < end and count < len(out):
+    while at < min(limit, end):
         size = record_size(data, at, end, big)
         if size == 0:
             break
         kind = u32(data, at, big)
         for number in wanted:
             if kind == number:
+                if count == len(out):
+                    return count, at
                 out[count] = at
                 count += 1
                 break
         at += size
-    return count
+    return count, at
+
+
+@lean
+def _judge_time(row: int, cpu: int, time_ns: int, past: Past, tolerance_ns: int, verdicts: Rows) -> None:
+    """The odd one out of three times in a row on one CPU gets the time before it as its verdict."""
+    previous = past.last_ns[cpu]
+    if previous >= 0 and time_ns < previous - tolerance_ns:
+        earlier = past.before_ns[cpu]
+        if earlier >= 0 and time_ns < earlier - tolerance_ns:
+            verdicts[row] = previous
+            return
+        if past.last_row[cpu] >= 0:
+            verdicts[past.last_row[cpu]] = earlier if earlier >= 0 else time_ns
+    else:
+        past.before_ns[cpu] = previous
+    past.last_ns[cpu] = time_ns
+    past.last_row[cpu] = row
 
 
 @cached_njit
-def out_of_order(records: Records, cpus: int, tolerance_ns: int) -> Rows:
-    """Samples where a CPU's time jumps back by more than the tolerance: the odd one out of each three in a row."""
-    last = np.full(cpus, -1, np.int64)  # the row of each CPU's last sound sample, and of the one before it
-    before = np.full(cpus, -1, np.int64)
-    found = [0]
-    for row in range(len(records)):
-        cpu, time_ns = records[row]["cpu"], records[row]["time_ns"]
-        if records[row]["type"] != SAMPLE or cpu < 0 or cpu >= cpus:
+def judge(records: Records, first_row: int, past: Past, tolerance_ns: int, verdicts: Rows) -> None:
+    """Look at new records in file order; `verdicts` are of rows from `first_row` on, and of those kept before.
+
+    A sample whose time jumps back by more than the tolerance, or forth and then back, gets the time of the CPU's
+    sample before it; so does a note of lost records. All others keep what they have.
+    """
+    cpus = len(past.last_ns)
+    for number in range(len(records)):
+        record = records[number]
+        cpu, time_ns, kind = wide(record["cpu"]), record["time_ns"], record["type"]
+        if cpu < 0 or cpu >= cpus or time_ns <= 0:
             continue
-        previous = last[cpu]
-        if previous >= 0 and time_ns < records[previous]["time_ns"] - tolerance_ns:
-            earlier = before[cpu]
-            if earlier >= 0 and time_ns < records[earlier]["time_ns"] - tolerance_ns:
-                found.append(row)
-                continue
-            found.append(previous)
-        else:
-            before[cpu] = previous
-        last[cpu] = row
-    return np.sort(np.array(found[1:], dtype=np.int64))
+        if kind in (SAMPLE, SWITCH, SWITCH_CPU_WIDE):
+            _judge_time(first_row + number, cpu, time_ns, past, tolerance_ns, verdicts)
+        elif kind in (LOST, LOST_SAMPLES) and past.last_ns[cpu] >= 0:
+            verdicts[first_row + number] = min(past.last_ns[cpu], time_ns)
