@@ -35,7 +35,14 @@ class Held:
 
     def at(self, rows: Rows | slice) -> Held:
         """These rows only."""
-        return Held(self.events[rows], self.ids[rows])
+        if isinstance(rows, slice):
+            return Held(self.events[rows], self.ids[rows])
+        return Held(_opaque(self.events)[rows].view(EVENT), self.ids[rows])
+
+
+def _opaque(events: Records) -> Records:
+    """As bytes: numpy copies records field by field, at five times the cost."""
+    return events.view(np.dtype((np.void, EVENT.itemsize)))
 
 
 def joined(parts: list[Held]) -> Held:
@@ -43,7 +50,11 @@ def joined(parts: list[Held]) -> Held:
     parts = [part for part in parts if len(part)]
     if not parts:
         return Held(np.zeros(0, EVENT), np.zeros((0, 2), np.int32))
-    both = Held(np.concatenate([part.events for part in parts]), np.concatenate([part.ids for part in parts]))
+    if len(parts) == 1:
+        both = parts[0]
+    else:
+        events = np.concatenate([_opaque(part.events) for part in parts]).view(EVENT)
+        both = Held(events, np.concatenate([part.ids for part in parts]))
     times = both.events["time_ns"]
     if (times[1:] >= times[:-1]).all():
         return both
