@@ -20,7 +20,8 @@ from tests.fuzz.kernel_text_lines import (
     tracefs_ticks,
 )
 from tracekit.sources.kernel.events import EVENT_KINDS, IN_INTERRUPT, PREV_STATE_CODES, Records
-from tracekit.sources.kernel_text import parse as p
+from tracekit.sources.kernel_text import state as p
+from tracekit.sources.kernel_text.parse import parse
 
 
 def read(text: bytes, reading: p.Reading | None = None) -> tuple[Records, list[bytes], Records]:
@@ -28,7 +29,7 @@ def read(text: bytes, reading: p.Reading | None = None) -> tuple[Records, list[b
     data = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     parsed = p.room(len(ends))
-    p.parse(data, ends, reading or p.new_reading(), parsed)
+    parse(data, ends, reading or p.new_reading(), parsed)
     events, gaps = parsed.found.tolist()
     names = [bytes(name).rstrip(b"\0") for name in parsed.names[:events].reshape(-1, 16)]
     return parsed.events[:events], names, parsed.gaps[:gaps]

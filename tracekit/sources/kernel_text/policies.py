@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tracekit.sources.kernel.syscalls import has_generic_numbers
-from tracekit.sources.kernel_text import parse as p
+from tracekit.sources.kernel_text import state as p
 from tracekit.sources.kernel_text.notes import Notes
 from tracekit.sources.kernel_text.order import Order
 

@@ -15,9 +15,10 @@ from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import EVENT_KINDS, GAP, GENERIC_NUMBERS, Batch, KernelStream, Records
 from tracekit.sources.kernel.syscalls import has_generic_numbers
-from tracekit.sources.kernel_text import parse as p
+from tracekit.sources.kernel_text import state as p
 from tracekit.sources.kernel_text.notes import Notes, read_notes
 from tracekit.sources.kernel_text.order import Order
+from tracekit.sources.kernel_text.parse import parse
 from tracekit.sources.kernel_text.payload import OLD_STATES
 from tracekit.sources.kernel_text.policies import policies
 from tracekit.sources.kernel_text.windows import Text, Window
@@ -78,7 +79,7 @@ class _Reader:
 
     def _parsed(self, window: Window) -> p.Parsed:
         parsed = p.room(len(window.ends))
-        p.parse(window.data, window.ends, self.reading, parsed)
+        parse(window.data, window.ends, self.reading, parsed)
         return parsed
 
     def _misread(self) -> bool:
