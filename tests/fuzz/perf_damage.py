@@ -39,7 +39,10 @@ STORY = """
     1650 - 0 exit 4
     1700 cpu1 4 switch Z 0
 """
-SHAPES = (Shape(), Shape(pipe=True), Shape(big=True), Shape(callchains=True), Shape(finished=False))
+SHAPES = (
+    Shape(), Shape(pipe=True), Shape(big=True), Shape(callchains=True), Shape(finished=False),
+    Shape(packed=81), Shape(packed=83, pipe=True),
+)  # fmt: skip
 _WORDS = (0, 1, 7, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 31, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
 _MEMORY_BYTES = 8 << 30  # compiled code and libraries are mapped too; a trusted length would ask for far more
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import struct
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from tests.unit.kernel_text import events_of
 from tracekit.sources.kernel.events import EVENT_KINDS, IN_INTERRUPT, PREV_STATES, Row
@@ -27,6 +31,7 @@ _EVENTS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
 }  # fmt: skip
 _STATES = {"R": 0, "R+": 0x100, "S": 1, "D": 2, "T": 4, "t": 8, "X": 0x10, "Z": 0x20, "P": 0x40, "I": 0x80}
 _FLAGS = ", ".join(f'{{ {value:#x}, "{name}" }}' for name, value in _STATES.items() if len(name) == 1 and value)
+_PACKED_BYTES = 333
 _FIRST_ID = 300  # of the events' numbers in tracefs; ids of samples are 1000 more
 _IDENTIFIER, _IP, _TID, _TIME, _CALLCHAIN, _CPU, _PERIOD, _RAW = 1 << 16, 1, 2, 4, 1 << 5, 1 << 7, 1 << 8, 1 << 10
 
@@ -34,7 +39,7 @@ _IDENTIFIER, _IP, _TID, _TIME, _CALLCHAIN, _CPU, _PERIOD, _RAW = 1 << 16, 1, 2, 
 @dataclass(frozen=True)
 class Shape:
     """How a file is laid out. `common_size`: of the fields that every event begins with. `namespace`: by how much
-    the recorder's task ids are off from the kernel's."""
+    the recorder's task ids are off from the kernel's. `packed`: 81 or 83, the type of records that hold all others."""
 
     big: bool = False
     pipe: bool = False
@@ -42,11 +47,24 @@ class Shape:
     common_size: int = 8
     finished: bool = True
     namespace: int = 0
+    packed: int = 0
 
 
 def perf_file(text: str, shape: Shape | None = None) -> bytes:
     """A perf.data of the events in `text` (see tests.unit.kernel_text), in the order given."""
     return _Writer(shape or Shape()).file(text)
+
+
+def flushed(parts: list[bytes]) -> list[bytes]:
+    """What zstd makes of each part, as parts of one stream that never ends."""
+    sink = io.BytesIO()
+    file = pa.PythonFile(sink, mode="w")
+    stream, made = pa.CompressedOutputStream(file, "zstd"), [0]
+    for part in parts:
+        stream.write(part)
+        stream.flush()
+        made.append(sink.tell())
+    return [sink.getvalue()[start:end] for start, end in itertools.pairwise(made)]
 
 
 def is_born(event: Row) -> bool:
@@ -70,7 +88,20 @@ class _Writer:
         events, self.names = events_of(text)
         self.processes = {int(event["target_tid"]): int(event["value"]) for event in events if is_born(event)}
         records = b"".join(self.record(event) for event in events)
+        if self.shape.packed:
+            records = self.packed(records)
         return self.piped(records) if self.shape.pipe else self.seekable(records)
+
+    def packed(self, records: bytes) -> bytes:
+        """One zstd stream over all, of whose records none but the last ends where a record in it does."""
+        halves = [records[at : at + _PACKED_BYTES] for at in range(0, len(records), _PACKED_BYTES)]
+        return b"".join(self.packed_record(data) + self.whole(68, b"") for data in flushed(halves))
+
+    def packed_record(self, data: bytes) -> bytes:
+        if self.shape.packed == 81:
+            return self.whole(81, data)
+        size = -(-(16 + len(data)) // 8) * 8
+        return (self.pack("IHHQ", 83, 0, size, len(data)) + data).ljust(size, b"\0")
 
     def layout(self, kind: str) -> list[tuple[str, str, int]]:
         """(declaration, code, offset) of each field: aligned, as a C struct is."""

@@ -10,14 +10,18 @@ from tests.fuzz.perf_damage import SHAPES, STORY, cuts, mutations, outcome
 from tests.fuzz.perf_files import Shape, perf_file
 
 
-@pytest.mark.parametrize("shape", SHAPES[:2], ids=["file", "pipe"])
+@pytest.mark.parametrize("shape", (*SHAPES[:2], *SHAPES[-2:]), ids=["file", "pipe", "compressed", "compressed pipe"])
 def test_cut_anywhere(shape: Shape, tmp_path: Path) -> None:
     outcomes = {outcome(piece, tmp_path) for piece in list(cuts(perf_file(STORY, shape)))[::7]}
     assert "read" in outcomes
     assert len(outcomes) > 2
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=["file", "pipe", "other byte order", "callchains", "unfinished"])
+@pytest.mark.parametrize(
+    "shape",
+    SHAPES,
+    ids=["file", "pipe", "other byte order", "callchains", "unfinished", "compressed", "compressed pipe"],
+)
 def test_changed_anywhere(shape: Shape, tmp_path: Path) -> None:
     outcomes = [outcome(piece, tmp_path) for piece in mutations(perf_file(STORY, shape), 60, seed=5)]
     assert "read" in outcomes

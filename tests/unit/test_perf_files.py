@@ -64,6 +64,11 @@ SHAPES = {
     "callchains": Shape(callchains=True),
     "12 common bytes": Shape(common_size=12),
     "unfinished": Shape(finished=False),
+    "compressed": Shape(packed=81),
+    "compressed pipe": Shape(packed=81, pipe=True),
+    "compressed, aligned": Shape(packed=83),
+    "compressed, aligned, pipe of the other byte order": Shape(packed=83, pipe=True, big=True),
+    "compressed and unfinished": Shape(packed=83, finished=False),
 }
 
 

@@ -46,6 +46,10 @@ def planned(header: Header, notes: Notes, layouts: Rows, windows: Callable[[], W
     """`windows` begins to read the file anew, which is needed when its formats are lost. Raises SourceError."""
     switches = _tells_switches(header, layouts)
     traced = any(attr.type == TRACEPOINT for attr in header.attrs)
+    if not traced and not switches and any(attr.flags & CONTEXT_SWITCH for attr in header.attrs):
+        raise SourceError(
+            "its switches lack time or CPU", where=where, remedy="record with: perf record --switch-events -a"
+        )
     if not traced and not switches:
         raise SourceError("it has no tracepoints, so no scheduling events", where=where, remedy=HOW_TO_RECORD)
     if notes.formats or not traced:
