@@ -34,6 +34,7 @@ def command(
     json: options.Json = False,
 ) -> None:
     """Record a command with perf, or a Go service with its own tracer, into a trace bundle."""
+    import shlex
     import tempfile
 
     from tracekit.cli import inputs
@@ -50,6 +51,8 @@ def command(
         file = keep or Path(folder) / ("go.trace" if go else "perf.data")
         note = _of_service(go, file, seconds) if go else _of_command(what or [], file, duration, max_size)
         trace = inputs.recording(file)
+        if keep is None:  # the file will be gone
+            trace.meta["source"]["path"] = go or f"perf record -- {shlex.join(what or [])}"
         store.save(trace, target, force=force)
     if json:
         out.say_json({"wrote": str(target), "note": note, **describe(trace)})
@@ -85,7 +88,9 @@ def _note(recorded: Recorded) -> str | None:
     parts = []
     if recorded.reduced:
         parts.append(f"only the command's own switches were recorded, and no wakeups: {recorded.reduced}")
-    if recorded.exit_code:
+    if recorded.exit_code < 0:
+        parts.append(f"the command was ended by signal {-recorded.exit_code}")
+    elif recorded.exit_code:
         parts.append(f"the command ended with exit code {recorded.exit_code}")
     return "; ".join(parts) or None
 

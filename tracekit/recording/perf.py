@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tracekit.errors import TracekitError
+from tracekit.errors import TracekitError, UsageError
 from tracekit.recording import privilege
 
 CLOCK = "CLOCK_MONOTONIC"  # the one that Go traces and programs' own timings are on
@@ -58,8 +59,11 @@ def record(
 ) -> Recorded:
     """Run a command under perf until it ends, is interrupted, or a bound is reached: the recording is kept.
 
-    The command ends with the recording. Raises TracekitError when perf is missing, may not record, or fails.
+    The command ends with the recording. Raises UsageError without such a command, TracekitError when perf is missing,
+    may not record, or fails.
     """
+    if shutil.which(command[0]) is None:
+        raise UsageError(f"{command[0]}: no such command", remedy="give one that the shell would find")
     perf, reduced = privilege.perf_command(), privilege.lacking()
     privilege.refuse_closed()
     call = arguments(perf, path, command, max_bytes=max_bytes, whole=reduced is None)
@@ -70,7 +74,8 @@ def record(
         exit_code = _finish(running, duration_s)
         listening.join(timeout=1)
     if not path.is_file() or path.stat().st_size == 0:
-        raise _failure(command, said)
+        lines = [line.strip() for line in said if line.strip()]
+        raise TracekitError(f"perf recorded nothing: {lines[-1] if lines else 'it gave no reason'}")
     return Recorded(path, exit_code, reduced)
 
 
@@ -82,10 +87,3 @@ def _finish(running: subprocess.Popen[str], duration_s: float | None) -> int:
         except (KeyboardInterrupt, subprocess.TimeoutExpired):
             duration_s = None
             running.send_signal(signal.SIGINT)
-
-
-def _failure(command: Sequence[str], said: list[str]) -> TracekitError:
-    lines = [line.strip() for line in said if line.strip()]
-    if any("failed: No such file" in line or "command not found" in line.lower() for line in lines):
-        return TracekitError(f"{command[0]}: no such command", remedy="give one that the shell would find")
-    return TracekitError(f"perf recorded nothing: {lines[-1] if lines else 'it gave no reason'}")

@@ -1,0 +1,114 @@
+"""Recording a command: what is asked of perf, what is missing, and one real recording where that is allowed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tracekit.errors import TracekitError, UsageError
+from tracekit.recording import perf, privilege
+from tracekit.sources.base import ReadOptions
+from tracekit.sources.perf_data import SOURCE
+
+
+@pytest.fixture
+def sched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tracefs with three of the scheduler's events, and a process that may use it."""
+    folder = tmp_path / "events" / "sched"
+    for event in ("sched_switch", "sched_waking", "sched_unheard_of"):
+        (folder / event).mkdir(parents=True)
+    paranoid = tmp_path / "paranoid"
+    paranoid.write_text("2\n")
+    monkeypatch.setattr(privilege, "TRACEFS", (tmp_path,))
+    monkeypatch.setattr(privilege, "PARANOID", paranoid)
+    monkeypatch.setattr(privilege, "capable", lambda: True)
+    return folder
+
+
+def test_only_events_that_the_kernel_has_are_asked_for(sched: Path) -> None:
+    call = perf.arguments("perf", Path("x.data"), ["make", "-j2"], max_bytes=1000, whole=True)
+    assert [call[at + 1] for at, word in enumerate(call) if word == "-e"] == [
+        "sched:sched_switch",
+        "sched:sched_waking",
+    ]
+    assert call[call.index("-k") + 1] == "CLOCK_MONOTONIC"
+    assert call[call.index("--max-size") + 1] == "1000B"
+    assert call[-3:] == ["--", "make", "-j2"]
+    assert "-a" in call
+
+
+def test_without_privilege_the_commands_own_switches_are_asked_for(sched: Path) -> None:
+    call = perf.arguments("perf", Path("x.data"), ["ls"], max_bytes=None, whole=False)
+    assert "--switch-events" in call
+    assert "-a" not in call
+    assert "--max-size" not in call
+
+
+def test_a_kernel_without_scheduler_events_is_named(sched: Path) -> None:
+    (sched / "sched_switch").rmdir()
+    with pytest.raises(TracekitError, match="no scheduler tracepoints"):
+        perf.present()
+
+
+def test_what_is_lacking_is_said_with_the_way_out(sched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert privilege.lacking() is None
+    monkeypatch.setattr(privilege, "capable", lambda: False)
+    assert "perf_event_paranoid is 2" in (privilege.lacking() or "")
+    assert "CAP_PERFMON" in (privilege.lacking() or "")
+    privilege.PARANOID.write_text("-1")
+    assert privilege.lacking() is None
+    shutil.rmtree(sched.parent)
+    privilege.PARANOID.unlink()
+    privilege.PARANOID.with_name("other").write_text("")
+    with pytest.raises(TracekitError, match="no perf events"):
+        privilege.lacking()
+
+
+def test_a_tracefs_that_is_not_mounted_is_told_from_a_closed_one(
+    sched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(privilege, "TRACEFS", (tmp_path / "empty",))
+    (tmp_path / "empty").mkdir()
+    assert "mount -t tracefs" in (privilege.lacking() or "")
+    (tmp_path / "empty" / "events").mkdir()
+    assert "no right to read" in (privilege.lacking() or "")
+
+
+def test_even_ones_own_command_may_be_closed(sched: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privilege, "capable", lambda: False)
+    privilege.PARANOID.write_text("4")
+    with pytest.raises(TracekitError, match="perf_event_paranoid is 4"):
+        privilege.refuse_closed()
+
+
+def test_missing_perf_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(TracekitError, match="linux-perf"):
+        privilege.perf_command()
+
+
+def test_a_command_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no-such-command: no such command"):
+        perf.record(["no-such-command"], tmp_path / "x.data")
+
+
+@pytest.mark.reference
+def test_a_command_is_recorded(tmp_path: Path) -> None:
+    if shutil.which("perf") is None or privilege.lacking():
+        pytest.skip(privilege.lacking() or "perf is not installed")
+    recorded = perf.record(["sleep", "0.05"], tmp_path / "x.data")
+    assert (recorded.exit_code, recorded.reduced) == (0, None)
+    trace = SOURCE.read(recorded.path, ReadOptions())
+    assert trace.meta["clock"]["name"] == "CLOCK_MONOTONIC"
+    assert "sleep" in trace.frame("tasks")["name"].to_list()
+
+
+@pytest.mark.reference
+def test_time_bound_ends_the_command_and_keeps_the_recording(tmp_path: Path) -> None:
+    if shutil.which("perf") is None or privilege.lacking():
+        pytest.skip(privilege.lacking() or "perf is not installed")
+    recorded = perf.record(["sleep", "60"], tmp_path / "x.data", duration_s=0.3)
+    assert recorded.exit_code != 0
+    assert SOURCE.read(recorded.path, ReadOptions()).meta["events"] > 0
