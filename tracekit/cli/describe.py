@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracekit.cli.output import columns, facts
 from tracekit.tables.bundle import Bundle, Program, Run
 from tracekit.tables.schema import TABLES_SINCE
+from tracekit.tables.store import read_header
 from tracekit.units import format_duration
 
 if TYPE_CHECKING:
@@ -20,9 +23,23 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     from tracekit.tables.checks import check
 
     what = {"kind": bundle.kind, "meta": bundle.meta, "rows": {n: t.num_rows for n, t in bundle.tables.items()}}
-    counted = _of_program(bundle) if isinstance(bundle, Program) else _of_trace(bundle)
+    counted = _of_program(bundle) if isinstance(bundle, Program) else _of_trace(lambda name: bundle.frame(name).lazy())
     measured = _of_run(bundle) if isinstance(bundle, Run) else {}
     return {**what, **counted, **measured, "broken_laws": [str(finding) for finding in check(bundle)]}
+
+
+def describe_stored(folder: Path) -> dict[str, Any]:
+    """The same of a trace on disk that does not fit into memory at once. Its laws are not checked: None."""
+    import polars as pl
+
+    header = read_header(folder)
+    return {
+        "kind": header["kind"],
+        "meta": header["meta"],
+        "rows": {name: table["rows"] for name, table in header["tables"].items()},
+        **_of_trace(lambda name: pl.scan_parquet(folder / f"{name}.parquet")),
+        "broken_laws": None,
+    }
 
 
 def _of_program(bundle: Bundle) -> dict[str, Any]:
@@ -31,17 +48,17 @@ def _of_program(bundle: Bundle) -> dict[str, Any]:
     compute = segments.filter(segments["kind"] == "compute")["duration_ns"].sum()
     return {
         "converted_tasks": int(tasks["converted"].sum()),
-        "segments": _counts(segments, "kind"),
-        "objects": _counts(bundle.frame("objects"), "kind"),
+        "segments": _counts(segments.lazy(), "kind"),
+        "objects": _counts(bundle.frame("objects").lazy(), "kind"),
         "compute_ns": int(compute or 0),
     }
 
 
-def _of_trace(bundle: Bundle) -> dict[str, Any]:
+def _of_trace(frame: Callable[[str], pl.LazyFrame]) -> dict[str, Any]:
     return {
-        "kinds": _counts(bundle.frame("tasks"), "kind"),
-        "gaps": _counts(bundle.frame("gaps"), "cause"),
-        "busiest": _busiest(bundle),
+        "kinds": _counts(frame("tasks"), "kind"),
+        "gaps": _counts(frame("gaps"), "cause"),
+        "busiest": _busiest(frame("tasks"), frame("intervals")),
     }
 
 
@@ -51,7 +68,7 @@ def _of_run(run: Run) -> dict[str, Any]:
     return {"metrics": measure(run).to_dicts()}
 
 
-def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
+def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:
     import polars as pl
 
     counted = (
@@ -59,25 +76,23 @@ def _counts(frame: pl.DataFrame, column: str) -> dict[str, int]:
         .len()
         .sort("len", column, descending=[True, False])
     )
-    return dict(counted.iter_rows())
+    return dict(counted.collect(engine="streaming").iter_rows())
 
 
-def _busiest(bundle: Bundle) -> list[dict[str, Any]]:
+def _busiest(tasks: pl.LazyFrame, intervals: pl.LazyFrame) -> list[dict[str, Any]]:
     """The tasks that ran longest: name, ids, and their time per state in ns."""
     import polars as pl
 
-    times = bundle.frame("intervals").select(
-        "task_id", pl.col("state").cast(pl.String), length=pl.col("end_ns") - pl.col("start_ns")
-    )
+    times = intervals.select("task_id", pl.col("state").cast(pl.String), length=pl.col("end_ns") - pl.col("start_ns"))
     per_task = times.group_by("task_id").agg(
         *(
             pl.col("length").filter(pl.col("state") == state).sum().alias(f"{state.lower()}_ns")
             for state in ("RUNNING", "RUNNABLE", "BLOCKED")
         )
     )
-    names = bundle.frame("tasks").select("task_id", "name", pl.col("kind").cast(pl.String), "source_id")
+    names = tasks.select("task_id", "name", pl.col("kind").cast(pl.String), "source_id")
     ranked = names.join(per_task, on="task_id").sort(["running_ns", "task_id"], descending=[True, False])
-    return ranked.head(TOP_TASKS).to_dicts()
+    return ranked.head(TOP_TASKS).collect(engine="streaming").to_dicts()
 
 
 def render(known: dict[str, Any]) -> str:
@@ -89,7 +104,9 @@ def render(known: dict[str, Any]) -> str:
         blocks.append(_render_metrics(known["metrics"]))
     if policies := known["meta"].get("policies"):
         blocks.append(columns(("choice made while reading", "chosen", "times"), _policy_rows(policies)))
-    if known["broken_laws"]:
+    if known["broken_laws"] is None:
+        blocks.append("laws not checked: the tables are larger than is held in memory; `tracekit inspect` checks them")
+    elif known["broken_laws"]:
         blocks.append("broken laws:\n" + "\n".join(known["broken_laws"]))
     return "\n\n".join(blocks)
 

@@ -6,7 +6,7 @@ A third party adds one with a module and an entry point in the group `tracekit.s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -60,4 +60,13 @@ class Source(Protocol):
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """The whole file as a Trace; what can't be read is a row in gaps."""
+        ...
+
+
+@runtime_checkable
+class Combining(Source, Protocol):
+    """A source whose format allows several files of one run, such as one for each CPU or one after the other."""
+
+    def read_together(self, paths: Sequence[Path], options: ReadOptions) -> Trace:
+        """The files as one Trace, whose meta has a `files` list in `source`. Raises SourceError if they do not fit."""
         ...
