@@ -16,9 +16,7 @@ from tests.fuzz.perfetto_messages import bundles
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import build
 from tracekit.sources.kernel.events import EVENT_KINDS, IN_INTERRUPT, KernelRecording, Records
-from tracekit.sources.perf_data.header import read_header
-from tracekit.sources.perf_data.records import read_records
-from tracekit.sources.perf_data.scheduling import recording as perf_recording
+from tracekit.sources.perf_data.reader import mapped, opened
 from tracekit.sources.perfetto.blocks import Blocks
 from tracekit.sources.perfetto.packets import find_packets
 from tracekit.sources.perfetto.reader import read
@@ -160,19 +158,17 @@ def test_a_public_recording() -> None:
 
 def perf_events() -> tuple[Records, dict[int, str]]:
     """The tracepoints of a perf recording that Perfetto has too, and a name for each tid."""
-    data = np.asarray(np.memmap(PERF, np.uint8, mode="r"))
-    header = read_header(data.data, str(PERF))
-    found = perf_recording(
-        data, header, read_records(data, header, str(PERF), lambda *_: None), ReadOptions(), str(PERF)
-    )
-    events = found.events
-    traced = (events["kind"] < EVENT_KINDS["exit"]) & (events["cpu"] >= 0)
-    traced &= events["kind"] != EVENT_KINDS["stat_runtime"]
-    rows = np.flatnonzero(traced)
-    names = found.names(rows, np.ones(len(rows), np.int8))
-    events = events[rows].copy()
+    batches, names = [], {}
+    for batch in opened(mapped(PERF), str(PERF), ReadOptions())[2].batches:
+        kinds = batch.events["kind"]
+        traced = (kinds < EVENT_KINDS["exit"]) & (batch.events["cpu"] >= 0) & (kinds != EVENT_KINDS["stat_runtime"])
+        rows = np.flatnonzero(traced)
+        batches.append(batch.events[rows].copy())
+        tids = batches[-1]["target_tid"].tolist()
+        names |= dict(zip(tids, batch.names(rows, np.ones(len(rows), np.int8)), strict=True))
+    events = np.concatenate(batches)
     events["tgid"] = -1
-    return events, dict(zip(events["target_tid"].tolist(), names, strict=True))
+    return events, names
 
 
 def carried(events: Records) -> Records:
