@@ -13,6 +13,7 @@ import numpy as np
 
 from tracekit.sources.chrome_json.layout import EVENTS, EXTRAS, FLOW_IN, FLOW_OUT, NONE, Ints, Records, Store
 from tracekit.sources.chrome_json.naming import Rows
+from tracekit.sources.chrome_json.slices import ordered
 from tracekit.sources.chrome_json.tasks import Pieces
 from tracekit.vocabulary import STATES
 
@@ -68,7 +69,7 @@ class _Finder:
         for row, task in pieces.tasks.of_row.items():
             self.of_row[row] = task
         self.on_cpu = rows.cpu != NONE
-        by_row = pieces.rows[np.lexsort((pieces.rows["start"], pieces.rows["row"]))]
+        by_row = pieces.rows[ordered(pieces.rows["row"], pieces.rows["start"])]
         self.by_row = by_row
         self.bounds = np.searchsorted(by_row["row"], np.arange(len(rows.pid) + 1))
 

@@ -44,10 +44,32 @@ def sweep_rows(store: Store, merged: np.ndarray[Any, Any]) -> Swept:
     return swept
 
 
+def ordered(major: Ints, minor: Ints) -> Ints:
+    """The order by `major`, then `minor`, then place: as numpy's lexsort, which ignores that both come in long runs."""
+    order = _stable(minor)
+    return order[_stable(major[order])]
+
+
+def _stable(values: Ints) -> Ints:
+    values = np.ascontiguousarray(values)
+    if len(values) and values.min() >= 0 and values.max() < 1 << 16:
+        values = values.astype(np.uint16)  # which numpy sorts by digits, in one pass
+    return np.argsort(values, kind="stable")
+
+
+def grouped(keys: Ints) -> tuple[Ints, Ints]:
+    """Where each different key is first, and for each place which of these keys it has."""
+    order = _stable(keys)
+    new = np.concatenate(([True], keys[order][1:] != keys[order][:-1]))[: len(keys)]
+    group = np.empty(len(keys), np.int64)
+    group[order] = np.cumsum(new) - 1
+    return order[new], group
+
+
 def in_order(events: Records, chosen: Ints, rows: int) -> Ints:
     """Numbers of the chosen events by row, then time, then place in the file."""
     row = events["row"][chosen]
-    order = chosen[np.argsort(row, kind="stable")]
+    order = chosen[_stable(row)]
     bounds = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=rows))))
     ts = events["ts"][order]
     for number in np.flatnonzero(np.diff(bounds) > 1):

@@ -15,7 +15,16 @@ from tracekit.errors import SourceError
 from tracekit.sources.chrome_json.flows import Flows, flows_of, wakeups_before_slices, wakeups_that_fit
 from tracekit.sources.chrome_json.layout import EVENTS, INEXACT, NONE, READ, UNPLACED, Ints, Records
 from tracekit.sources.chrome_json.naming import Rows, rows_of
-from tracekit.sources.chrome_json.slices import EMPTY, OPEN_ENDED, OVERLAPS, UNFINISHED, UNMATCHED, Swept, sweep_rows
+from tracekit.sources.chrome_json.slices import (
+    EMPTY,
+    OPEN_ENDED,
+    OVERLAPS,
+    UNFINISHED,
+    UNMATCHED,
+    Swept,
+    ordered,
+    sweep_rows,
+)
 from tracekit.sources.chrome_json.spec import IGNORED_PHASES
 from tracekit.sources.chrome_json.tasks import (
     CPUS,
@@ -148,7 +157,7 @@ def _intervals(read: _Read) -> pa.Table:
     if read.kind != STATE_ROWS:
         parts += _between(read)
     rows = np.concatenate(parts)
-    rows = rows[np.lexsort((rows["task"], rows["start"]))]
+    rows = rows[ordered(rows["start"], rows["task"])]
     return table("intervals", {
         "task_id": rows["task"], "cpu": rows["cpu"], "thread_id": rows["thread"], "state": rows["state"],
         "start_ns": rows["start"] - read.origin_ns, "end_ns": rows["end"] - read.origin_ns, "reason": rows["reason"],

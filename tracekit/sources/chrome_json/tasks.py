@@ -8,6 +8,7 @@ import numpy as np
 
 from tracekit.sources.chrome_json.layout import EXTRAS, NONE, TEXTS, Ints, Records, Store
 from tracekit.sources.chrome_json.naming import Rows, text_of
+from tracekit.sources.chrome_json.slices import grouped, ordered
 from tracekit.sources.chrome_json.spec import IDLE, TASK_NAMES
 from tracekit.sources.state_words import state_of
 from tracekit.vocabulary import REASONS, STATES
@@ -86,7 +87,7 @@ def pieces_of(kind: str, slices: Records, rows: Rows, store: Store, words: tuple
     if kind == STATE_ROWS:
         _take_states(pieces, slices, extras, store, words)
     pieces = pieces[of_slice != NONE]
-    return Pieces(tasks, pieces[np.lexsort((pieces["start"], pieces["task"]))], int(np.sum(of_slice == NONE)))
+    return Pieces(tasks, pieces[ordered(pieces["task"], pieces["start"])], int(np.sum(of_slice == NONE)))
 
 
 def _take_states(pieces: Records, slices: Records, extras: Records, store: Store, words: tuple[Ints, Ints]) -> None:
@@ -138,13 +139,13 @@ def _tasks_on_cpus(slices: Records, rows: Rows, store: Store) -> tuple[Tasks, In
     tids = np.full(len(slices), NONE, np.int64)
     told = slices["extra"] >= 0
     tids[told] = store.extras["tid"][slices["extra"][told]]
-    both = np.stack((slices["name"].astype(np.int64), tids), axis=1)
-    pairs, first, inverse = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    ids, codes = np.unique(tids, return_inverse=True) if told.any() else (tids[:1], np.zeros(len(tids), np.int64))
+    first, of_slice = grouped(slices["name"].astype(np.int64) * len(ids) + codes.reshape(-1) + len(ids))
     rows_by_number = {rows.number(row): row for row in range(len(rows.pid)) if rows.cpu[row] == NONE}
     tasks, known = Tasks(), {}
-    of_pair = np.full(len(pairs), NONE, np.int64)
+    of_pair = np.full(len(first), NONE, np.int64)
     for pair in np.argsort(slices["start"][first], kind="stable"):
-        name, number = _identity(text_of(store, int(pairs[pair][0])), int(pairs[pair][1]))
+        name, number = _identity(text_of(store, int(slices["name"][first[pair]])), int(tids[first[pair]]))
         if IDLE.fullmatch(name):
             continue
         key = name if number is None else number
@@ -157,7 +158,7 @@ def _tasks_on_cpus(slices: Records, rows: Rows, store: Store) -> tuple[Tasks, In
             tasks.source_ids.append(number)
             tasks.rows.append(row)
         of_pair[pair] = known[key]
-    return tasks, of_pair[inverse.reshape(-1)]
+    return tasks, of_pair[of_slice]
 
 
 def _identity(text: str, tid: int) -> tuple[str, int | None]:
