@@ -38,7 +38,7 @@ class Holes:
     _open: list[tuple[int, str, str]] = field(default_factory=list)  # damage without a sample behind it
 
     def take(self, window: Window, verdicts: Rows) -> None:
-        """A window's records, with what `walk.judge` says of each: a time, or -1."""
+        """A window's records, with what `judging.judge` says of each: a time, or -1."""
         timed = np.flatnonzero(is_timed(window.records))
         self._take_damage(window, timed)
         self._take_lost(window.data, window.records, verdicts)

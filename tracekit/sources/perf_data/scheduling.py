@@ -17,7 +17,7 @@ from tracekit.sources.kernel.events import (
     Records,
     Rows,
 )
-from tracekit.sources.perf_data import walk
+from tracekit.sources.perf_data import judging, walk
 from tracekit.sources.perf_data.decode import KIND, decode, pair_switches
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.holes import ASTRAY_NS, Holes
@@ -63,7 +63,7 @@ class _Reading:
         self._windows, self._big = windows, header.big
         self._plan, self._layouts = planned.plan, planned.layouts
         self.holes = Holes(header.big)
-        self.past = walk.Past(*(np.full(CPU_MAX, -1, np.int64) for _ in range(3)))
+        self.past = judging.Past(*(np.full(CPU_MAX, -1, np.int64) for _ in range(3)))
         self._names = Names(planned.layouts, planned.formats, header.big, self._plan.switches)
         self._pending = np.empty(0, walk.RECORD)
         self._reached: list[tuple[int, int]] = []  # rounds ended, and the last sound time, at the ends of windows
@@ -85,9 +85,8 @@ class _Reading:
         self._judge(window)
         until_ns = _FOREVER if window.last else self._settled_ns(window.rounds)
         ready = self._pending["time_ns"] <= until_ns
-        records = self._pending[ready]
-        self._drop(ready)
-        records = in_time_order(records)
+        records = in_time_order(self._pending, ready)
+        self._retain(~ready)
         events = decode(window.data, records, self._layouts, self._plan, self._big)
         self._mend_late(events)
         kept = self._kept(events, records)
@@ -116,32 +115,23 @@ class _Reading:
         """The window's records become pending, but for those whose time can't be."""
         new, before = window.records, len(self._pending)
         verdicts = np.full(before + len(new), -1, np.int64)
-        walk.judge(new, before, self.past, ASTRAY_NS, verdicts)
+        judging.judge(new, before, self.past, ASTRAY_NS, verdicts)
         self.holes.take(window, verdicts[before:])
-        verdicts[before:][np.isin(new["type"], (walk.LOST, walk.LOST_SAMPLES))] = -1
-        self._pending = np.concatenate([self._pending, new])
-        astray = verdicts >= 0
-        self.holes.add_astray(self._pending[astray], verdicts[astray])
-        wanted = ~astray
-        wanted[before:] &= self._wanted(new)
-        self._drop(~wanted)
+        wanted = np.empty(before + len(new), np.bool_)
+        astray = judging.choose(new, before, verdicts, self._plan.rows[:, KIND] >= 0, self._plan.switches, wanted)
+        self._pending = np.concatenate([self._pending, new]) if before else new
+        if astray:
+            odd = np.flatnonzero(judging.contradicted(self._pending, verdicts))
+            self.holes.add_astray(self._pending[odd], verdicts[odd])
+        self._retain(wanted)
 
-    def _wanted(self, records: Records) -> Chosen:
-        """Samples that are scheduling events, switches where these are used, and notes about tasks."""
-        attr, types = records["attr"], records["type"]
-        planned = (types == walk.SAMPLE) & (attr >= 0) & (self._plan.rows[attr, KIND] >= 0)
-        if self._plan.switches:
-            planned |= (types == walk.SWITCH) | (types == walk.SWITCH_CPU_WIDE)
-        found: Chosen = planned | (types == walk.COMM) | (types == walk.FORK) | (types == walk.EXIT)
-        return found
-
-    def _drop(self, gone: Chosen) -> None:
-        """Pending records, and where the last of each CPU is among those that stay."""
-        if not gone.any():
+    def _retain(self, kept: Chosen) -> None:
+        """Of the pending records only these, and where the last of each CPU is among them."""
+        if kept.all():
             return
-        places = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1)
+        places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         self.past.last_row[:] = places[self.past.last_row]
-        self._pending = self._pending[~gone]
+        self._pending = self._pending[kept]
 
     def _settled_ns(self, rounds: int) -> int:
         """Up to when nothing more can come: what was there when the round before the last began."""
@@ -197,9 +187,9 @@ def _is_foreign(events: Records, records: Records, layouts: Rows) -> bool | None
     return 2 * known < int(traced.sum())
 
 
-def in_time_order(records: Records) -> Records:
-    """By time; records of one time in file order. That is perf's order too."""
-    times = records["time_ns"]
+def in_time_order(records: Records, chosen: Chosen) -> Records:
+    """The chosen ones by time; records of one time in file order. That is perf's order too."""
+    times = records["time_ns"][chosen]
     if (times[1:] >= times[:-1]).all():
-        return records
-    return records[np.argsort(times, kind="stable")]
+        return records[chosen]
+    return records[np.flatnonzero(chosen)[np.argsort(times, kind="stable")]]

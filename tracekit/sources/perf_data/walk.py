@@ -54,14 +54,6 @@ class Ids(NamedTuple):
     attrs: Rows
 
 
-class Past(NamedTuple):
-    """By CPU: the times of its last sound sample and of the one before (-1: none), and the last one's row."""
-
-    last_ns: Rows
-    before_ns: Rows
-    last_row: Rows
-
-
 RECORD = np.dtype(
     [
         ("at", np.int64),  # in the file
@@ -318,39 +310,3 @@ def find(data: Bytes, at: int, limit: int, end: int, big: bool, wanted: Rows, ou
                 break
         at += size
     return count, at
-
-
-@lean
-def _judge_time(row: int, cpu: int, time_ns: int, past: Past, tolerance_ns: int, verdicts: Rows) -> None:
-    """The odd one out of three times in a row on one CPU gets the time before it as its verdict."""
-    previous = past.last_ns[cpu]
-    if previous >= 0 and time_ns < previous - tolerance_ns:
-        earlier = past.before_ns[cpu]
-        if earlier >= 0 and time_ns < earlier - tolerance_ns:
-            verdicts[row] = previous
-            return
-        if past.last_row[cpu] >= 0:
-            verdicts[past.last_row[cpu]] = earlier if earlier >= 0 else time_ns
-    else:
-        past.before_ns[cpu] = previous
-    past.last_ns[cpu] = time_ns
-    past.last_row[cpu] = row
-
-
-@cached_njit
-def judge(records: Records, first_row: int, past: Past, tolerance_ns: int, verdicts: Rows) -> None:
-    """Look at new records in file order; `verdicts` are of rows from `first_row` on, and of those kept before.
-
-    A sample whose time jumps back by more than the tolerance, or forth and then back, gets the time of the CPU's
-    sample before it; so does a note of lost records. All others keep what they have.
-    """
-    cpus = len(past.last_ns)
-    for number in range(len(records)):
-        record = records[number]
-        cpu, time_ns, kind = wide(record["cpu"]), record["time_ns"], record["type"]
-        if cpu < 0 or cpu >= cpus or time_ns <= 0:
-            continue
-        if kind in (SAMPLE, SWITCH, SWITCH_CPU_WIDE):
-            _judge_time(first_row + number, cpu, time_ns, past, tolerance_ns, verdicts)
-        elif kind in (LOST, LOST_SAMPLES) and past.last_ns[cpu] >= 0:
-            verdicts[first_row + number] = min(past.last_ns[cpu], time_ns)
