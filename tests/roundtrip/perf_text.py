@@ -105,3 +105,16 @@ def timehist(path: Path) -> list[Stay]:
             )
         )
     return stays
+
+
+_LATENCY = re.compile(
+    r"^  (?P<name>.*?):(?:\((?P<merged>\d+)\)|(?P<tid>\d+))\s*\|\s*(?P<run>[\d.]+) ms \|\s*(?P<switches>\d+) \|.*"
+    r"max:\s*(?P<max>[\d.]+) ms \|"
+)
+
+
+def latencies(path: Path) -> dict[int, tuple[float, int, float]]:
+    """By tid, of `perf sched latency -p`: run time in ms, switches, the longest delay in ms."""
+    with path.open(encoding="latin-1") as file:
+        found = [match for match in map(_LATENCY.match, file) if match and match["tid"]]
+    return {int(match["tid"]): (float(match["run"]), int(match["switches"]), float(match["max"])) for match in found}
