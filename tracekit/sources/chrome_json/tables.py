@@ -156,13 +156,20 @@ def _intervals(read: _Read) -> pa.Table:
     parts = [read.pieces.rows]
     if read.kind != STATE_ROWS:
         parts += _between(read)
-    rows = np.concatenate(parts)
-    rows = rows[ordered(rows["start"], rows["task"])]
+    order = ordered(_column(parts, "start"), _column(parts, "task"))
+
+    def column(name: str) -> Any:
+        return _column(parts, name)[order]
+
     return table("intervals", {
-        "task_id": rows["task"], "cpu": rows["cpu"], "thread_id": rows["thread"], "state": rows["state"],
-        "start_ns": rows["start"] - read.origin_ns, "end_ns": rows["end"] - read.origin_ns, "reason": rows["reason"],
-        "inferred": rows["inferred"],
+        "task_id": column("task"), "cpu": column("cpu"), "thread_id": column("thread"), "state": column("state"),
+        "start_ns": column("start") - read.origin_ns, "end_ns": column("end") - read.origin_ns,
+        "reason": column("reason"), "inferred": column("inferred"),
     })  # fmt: skip
+
+
+def _column(parts: list[Records], name: str) -> Any:
+    return np.concatenate([part[name] for part in parts])
 
 
 def _between(read: _Read) -> list[Records]:
