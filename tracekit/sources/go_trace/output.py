@@ -64,8 +64,7 @@ class Output:
 
     def tasks(self, goroutines: Any, texts: pa.Array) -> None:
         """Write goroutines' records as tasks."""
-        order = np.argsort(goroutines.task, kind="stable")
-        g = goroutines[order].view(np.recarray)
+        g = goroutines  # in the order of their task ids, as they were entered
         self.sink.append("tasks", table("tasks", {
             "task_id": g.task.astype(np.int32),
             "name": _names(g, texts),

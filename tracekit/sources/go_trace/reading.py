@@ -135,7 +135,8 @@ def read_file(
     reading = Reading(version, state, Output(sink or Collector()), streaming)
     for generation in outline.generations:
         _read_generation(reading, data, generation, outline)
-        _hand_on(reading)
+        if generation is not outline.generations[-1]:
+            _hand_on(reading)
         read_to = int(generation.batches[-1, LIMIT])
         file.let_go(read_to)
         progress(read_to, len(data))
@@ -148,7 +149,7 @@ def read_file(
 
 
 def _hand_on(reading: Reading) -> None:
-    """After a generation: goroutines that have ended are tasks, and rows are handed on where there are many."""
+    """Between generations: goroutines that have ended are tasks, and rows are handed on where there are many."""
     if reading.streaming:
         reading.output.rows(reading.state, reused=True)
     reading.output.find_main(reading.state)
