@@ -1,0 +1,53 @@
+"""How much memory `tracekit ingest` takes for a file far larger than what it holds at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.registry import Measurement, benchmark
+
+FILE_BYTES = 200_000_000
+TASKS, CPUS = 200, 4
+_PEAK = "import resource, sys; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10, file=sys.stderr)"
+_IDLE = f"import tracekit.cli.main, tracekit.api, numba, polars; {_PEAK}"
+_INGEST = f"from tracekit.cli.main import run; code = run(sys.argv[1:]); {_PEAK}; sys.exit(code)"
+
+
+def big_text(path: Path, size: int) -> None:
+    """Write a `perf script` text of about `size` bytes: tasks take turns on every CPU, and wake the next."""
+    time_us, turn = 1_000_000, 0
+    with path.open("w") as file:
+        while file.tell() < size:
+            lines = []
+            for _ in range(10_000):
+                cpu, turn, time_us = turn % CPUS, turn + 1, time_us + 7
+                old, new = (100 + cpu + CPUS * ((turn // CPUS + k) % (TASKS // CPUS)) for k in (0, 1))
+                head = f"{f'task-{old}':>16} {old:5d}/{old:<5d} [{cpu:03d}] {time_us // 10**6:5d}.{time_us % 10**6:06d}000:"
+                lines.append(
+                    f"{head}       sched:sched_waking: comm=task-{new} pid={new} prio=120 target_cpu={cpu:03d}\n"
+                    f"{head}       sched:sched_switch: prev_comm=task-{old} prev_pid={old} prev_prio=120 prev_state=S"
+                    f" ==> next_comm=task-{new} next_pid={new} next_prio=120\n"
+                )
+            file.writelines(lines)
+
+
+def peak_bytes(code: str, *arguments: str) -> int:
+    """The largest resident size of a Python process that runs `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", *arguments], capture_output=True, text=True, check=True
+    )
+    return int(done.stderr.split()[-1])
+
+
+@benchmark("ingest_memory", unit="times the file", goal=2.0, better="lower")
+def ingest_memory() -> Measurement:
+    """Peak memory above that of an idle interpreter with the libraries loaded, by the size of the file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "big.txt"
+        big_text(path, FILE_BYTES)
+        peak_bytes(_INGEST, "ingest", str(path), "-o", f"{folder}/warm.tracekit")  # compiles what is not compiled yet
+        above = peak_bytes(_INGEST, "ingest", str(path), "-o", f"{folder}/big.tracekit") - peak_bytes(_IDLE)
+        return Measurement(value=above / path.stat().st_size)
