@@ -13,7 +13,7 @@ from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.unpack import Unpacker
 
-WINDOW_BYTES = 16 << 20
+WINDOW_BYTES = 8 << 20
 _UNPACKED_AT_ONCE = 1 << 20
 
 
