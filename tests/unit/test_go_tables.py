@@ -9,7 +9,8 @@ import pytest
 
 from tests.fuzz.go_stories import CALLBACK, COLLECTOR, COROUTINE, FORK, STORIES, write
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.go_trace import SOURCE
+from tracekit.sources.go_trace import SOURCE, reading
+from tracekit.sources.go_trace.columns import EARLY_ROWS
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
 from tracekit.tables.stream import Collector
@@ -227,3 +228,13 @@ def test_progress_reaches_the_end(tmp_path: Path) -> None:
     assert len(seen) == 2
     assert seen == sorted(seen)
     assert all(total == path.stat().st_size for _, total in seen)
+
+
+def test_a_small_window_gives_the_same_rows(traces: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = traces / "go-forkjoin.trace"
+    whole, sink = SOURCE.read(path, ReadOptions()), Collector()
+    monkeypatch.setattr(reading, "_WINDOW_ROWS", EARLY_ROWS + 600)
+    given = SOURCE.read(path, ReadOptions(sink=sink))
+    assert given.meta == whole.meta
+    for table, rows in sink.tables().items():
+        assert rows.equals(whole.tables[table]), table

@@ -46,7 +46,7 @@ from tracekit.tables.stream import Collector
 from tracekit.units import NS_PER_S
 
 _BYTES_PER_INTERVAL = 4  # dense traces have one interval in 5 to 10 bytes
-_WINDOW_ROWS = 1 << 22  # intervals held before they are handed on, even within a generation: some 150 MB
+_WINDOW_ROWS = 1 << 21  # intervals held before they are handed on, even within a generation: some 75 MB
 # A generation's last batches are its tables, written when all its events are; an event may be this much later.
 _SLACK_NS = NS_PER_S
 _MAX_NS = 1 << 62
