@@ -186,7 +186,7 @@ def _our_seconds(path: Path) -> float:
     return seconds(lambda: SOURCE.read(path, ReadOptions()))
 
 
-@benchmark("go_reader", unit="MB/s", goal=30.0)
+@benchmark("go_reader", unit="MB/s", goal=85.0)
 def go_reader() -> Measurement:
     """Megabytes a second of a Go trace, from the file to the tables, on one core."""
     path = large_trace()
