@@ -27,6 +27,11 @@ def say_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1, ensure_ascii=False, default=str))
 
 
+def note(text: str) -> None:
+    """What a user should know that is no result: on standard error, so that --json stays JSON."""
+    typer.echo(f"tracekit: {text}", err=True)
+
+
 def wrote(path: Path | str) -> None:
     """The last line of a command that writes."""
     say(f"Wrote {path}")

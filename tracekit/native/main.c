@@ -149,6 +149,7 @@ int main(int argc, char **argv)
     signal(SIGTERM, end_all);
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NAME, "runner"); /* what a recording calls its tasks */
     supervisor = getpid();
     raise_limits();
     build_world(strcmp(argv[1], "process") ? THREAD : PROCESS, argv[2], argc > 4);

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from tracekit.errors import TracekitError, UsageError
 from tracekit.report.figures import FIGURES
-from tracekit.report.figures.base import Drawing, Figure, Plot
+from tracekit.report.figures.base import Drawing, Plot
 from tracekit.report.markup import script_json, text
 from tracekit.report.view import View, build_view
 from tracekit.report.wording import listed
@@ -28,15 +29,31 @@ def render(
     """
     if not runs:
         raise UsageError("a report needs at least one run", remedy="replay the program under a model first")
+    view = build_view(runs, trace, program, title)
+    sections = [Section(figure.name, figure.title, figure.explain, figure.make(view)) for figure in FIGURES]
+    return compose(view.title, _subtitle(view), sections)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: its anchor, its heading, how to read it, and what it shows."""
+
+    name: str
+    title: str
+    explain: str
+    drawing: Drawing
+
+
+def compose(title: str, subtitle: str, sections: Sequence[Section]) -> str:
+    """A page of these sections, with all that it needs."""
     from plotly.offline import get_plotlyjs  # heavy, and needed by nothing else
 
-    view = build_view(runs, trace, program, title)
     return Template(_part("page.html")).substitute(
-        title=text(view.title),
-        subtitle=text(_subtitle(view)),
+        title=text(title),
+        subtitle=text(subtitle),
         style=_part("page.css"),
-        contents="".join(f'<li><a href="#{figure.name}">{text(figure.title)}</a></li>' for figure in FIGURES),
-        sections="".join(_section(figure, view) for figure in FIGURES),
+        contents="".join(f'<li><a href="#{section.name}">{text(section.title)}</a></li>' for section in sections),
+        sections="".join(_section(section) for section in sections),
         plotly=get_plotlyjs(),
         script=_part("page.js"),
     )
@@ -50,11 +67,15 @@ def write_report(
     program: Program | None = None,
     title: str | None = None,
 ) -> Path:
-    """Render to `path`, written aside and renamed when whole. Raises TracekitError when that can't be."""
-    page = render(runs, trace=trace, program=program, title=title).encode("utf-8", "replace")
+    """Render to `path`. Raises TracekitError when that can't be."""
+    return write_page(render(runs, trace=trace, program=program, title=title), path)
+
+
+def write_page(page: str, path: Path) -> Path:
+    """Write a page aside and rename it when whole. Raises TracekitError when that can't be."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _replace(path, page)
+        _replace(path, page.encode("utf-8", "replace"))
     except OSError as error:
         raise TracekitError(
             f"can't write the report ({error.strerror or error})",
@@ -85,12 +106,12 @@ def _subtitle(view: View) -> str:
     return f"one program, replayed as {listed(run.label for run in view.competing)}"
 
 
-def _section(figure: Figure[object], view: View) -> str:
-    drawing = figure.make(view)
-    plots = "".join(_plot(figure.name, number, plot) for number, plot in enumerate(drawing.plots))
+def _section(section: Section) -> str:
+    drawing = section.drawing
+    plots = "".join(_plot(section.name, number, plot) for number, plot in enumerate(drawing.plots))
     note = f'<p class="note">{drawing.note}</p>' if drawing.note else ""
     return (
-        f'<section id="{figure.name}"><h2>{text(figure.title)}</h2><p class="explain">{text(figure.explain)}</p>'
+        f'<section id="{section.name}"><h2>{text(section.title)}</h2><p class="explain">{text(section.explain)}</p>'
         f'{note}<div class="plots{_wide(drawing)}">{plots}</div>{drawing.html}</section>'
     )
 

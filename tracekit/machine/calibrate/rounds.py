@@ -51,15 +51,16 @@ def measure(rounds: int = ROUNDS, progress: Say = lambda done, total: None) -> M
 
 def _commands(found: Measurements) -> list[list[str]]:
     cpus = sorted(os.sched_getaffinity(0))[:2]
+    makers: dict[str, Callable[[], list[str]]] = {
+        "C": lambda: [str(build.c_program("calibrate")), *map(str, cpus)],
+        "Go": lambda: [str(build.go_program("calibrate"))],
+    }
     commands = []
-    for title, make, arguments in (
-        ("C", lambda: build.c_program("calibrate"), [str(cpu) for cpu in cpus]),
-        ("Go", lambda: build.go_program("calibrate"), []),
-    ):
+    for title, make in makers.items():
         try:
-            commands.append([str(make()), *arguments])
+            commands.append(make())
         except ExecutionError as error:
-            found.missing.append(f"{title}: {error.what}; {error.remedy}" if error.remedy else f"{title}: {error.what}")
+            found.missing.append(f"{title}: {error.line()}")
     if not commands:
         raise ExecutionError("neither C nor Go can be built, so nothing can be measured", remedy=build.EXTRA)
     return commands
