@@ -136,3 +136,25 @@ def test_files_that_are_no_one_run_are_refused(recording: Path, traces: Path) ->
         ingest([recording, go])
     with pytest.raises(SourceError, match=r"several files of .* are not one run; ingest each by itself"):
         ingest([go, go])
+
+
+def by_cpu(text: str, cpus: int) -> list[str]:
+    """A text's events apart by CPU, as a recorder with a file for each CPU writes them; comments in each."""
+    lines = text.splitlines(keepends=True)
+    return ["".join(line for line in lines if line.startswith("#") or f"[{cpu:03d}]" in line) for cpu in range(cpus)]
+
+
+def test_a_file_for_each_cpu_is_one_run(recordings: Path, tmp_path: Path) -> None:
+    packed = recordings / "perf" / "messaging-proc.script.txt.gz"
+    paths = []
+    for cpu, text in enumerate(by_cpu(gzip.decompress(packed.read_bytes()).decode(), 2)):
+        path = tmp_path / f"cpu{cpu}.txt"
+        path.write_text(text)
+        paths.append(path)
+    apart, whole = ingest(paths), ingest(packed)
+    assert apart.meta["events"] == whole.meta["events"]
+    assert sorted(map(str, rows(apart)["wakeups"])) == sorted(map(str, rows(whole)["wakeups"]))
+    assert rows(apart)["intervals"] == rows(whole)["intervals"]
+    source = apart.meta["source"]
+    assert [part["path"] for part in source["files"]] == [str(path) for path in paths]
+    assert source["path"] == f"{paths[0]}, {paths[1]}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from tracekit.sources.base import ReadOptions
@@ -45,6 +46,12 @@ class KernelTextSource:
         from tracekit.sources.kernel_text.reader import read  # numba takes its time to import
 
         return read(path, options)
+
+    def read_together(self, paths: Sequence[Path], options: ReadOptions) -> Trace:
+        """Texts of one run as a Trace. Raises SourceError."""
+        from tracekit.sources.kernel_text.reader import read_together
+
+        return read_together(paths, options)
 
 
 SOURCE = KernelTextSource()

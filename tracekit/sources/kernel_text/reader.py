@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import EVENT_KINDS, GAP, GENERIC_NUMBERS, Batch, KernelStream, Records
+from tracekit.sources.kernel.merging import merged, of_one_run
 from tracekit.sources.kernel.syscalls import has_generic_numbers
 from tracekit.sources.kernel_text import state as p
 from tracekit.sources.kernel_text.notes import Notes, read_notes
@@ -41,6 +42,17 @@ def read(path: Path, options: ReadOptions) -> Trace:
     except SourceError as error:
         raise SourceError(_without_events(text, error), where=str(path), remedy=HOW_TO_RECORD) from None
     return Trace(built.tables, _meta(built, reader.notes, text, bool(reader.reading.counts[p.TICKS])))
+
+
+def read_together(paths: Sequence[Path], options: ReadOptions) -> Trace:
+    """Texts of one run, such as one for each CPU, as one Trace. Raises SourceError where their clocks differ."""
+    readers = [_Reader(Text(path), options) for path in paths]
+    try:
+        built = build_stream(merged([reader.stream for reader in readers]), options.sink)
+    except SourceError as error:
+        raise SourceError(error.what, where=str(paths[0]), remedy=HOW_TO_RECORD) from None
+    metas = [_meta(built, r.notes, r.text, bool(r.reading.counts[p.TICKS])) for r in readers]
+    return Trace(built.tables, of_one_run(metas))
 
 
 def _without_events(text: Text, error: SourceError) -> str:
