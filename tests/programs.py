@@ -17,8 +17,14 @@ from tracekit.vocabulary import SEGMENT_KINDS
 Steps = Sequence[tuple[Any, ...]]
 
 
-def program(tasks: Mapping[str, Steps], objects: Mapping[str, tuple[str, int | None]] | None = None) -> Program:
-    """A program from steps; `objects` gives kind and capacity by name."""
+def program(
+    tasks: Mapping[str, Steps],
+    objects: Mapping[str, tuple[str, int | None]] | None = None,
+    *,
+    nice: Mapping[str, int] | None = None,
+    footprint_bytes: Mapping[str, int] | None = None,
+) -> Program:
+    """A program from steps; `objects` gives kind and capacity by name, `nice` and `footprint_bytes` are by task."""
     objects = objects or {}
     object_ids = {name: i for i, name in enumerate(objects)}
     task_ids = {name: i for i, name in enumerate(tasks)}
@@ -47,6 +53,8 @@ def program(tasks: Mapping[str, Steps], objects: Mapping[str, tuple[str, int | N
                 "parent_id": [spawned.get(i) for i in ids],
                 "start_ns": [None if i in spawned else 0 for i in ids],
                 "converted": [True for _ in ids],
+                "nice": [(nice or {}).get(name) for name in task_ids],
+                "footprint_bytes": [(footprint_bytes or {}).get(name) for name in task_ids],
             }, rows=len(ids)),
             "segments": table("segments", rows),
             "objects": table("objects", {

@@ -58,5 +58,5 @@ def test_a_third_party_decides() -> None:
 
 def test_a_rogue_is_stopped_where_it_breaks_the_rule() -> None:
     work = program({"a": [("compute", MS)], "b": [("compute", MS)], "c": [("compute", MS)]})
-    with pytest.raises(ModelError, match=r"event \d+ at \d+ ns: pick_next or balance chose thread 0"):
+    with pytest.raises(ModelError, match=r"event \d+ at \d+ ns: pick_next chose thread 0 [(]task 0 [(]a[)][)]"):
         replay(work, "tests.contract.rogue:MODEL", cpus=1, profile=free_profile())

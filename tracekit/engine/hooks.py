@@ -69,7 +69,7 @@ def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compile
 
 
 # Why a thread enters a run queue (`enqueue`), or a task goes back to one (`requeue`).
-WAKEUP, SPAWN, PREEMPTED, YIELD = 0, 1, 2, 3
+WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED = 0, 1, 2, 3, 4
 # What next_task may answer instead of a task.
 PARK, AGAIN = -1, -2
 
@@ -85,7 +85,7 @@ def select_cpu(kernel: Any, sim: Any, thread: int, waker_cpu: int) -> int:
 
 @_hook
 def enqueue(kernel: Any, sim: Any, cpu: int, thread: int, why: int) -> None:
-    """The thread is runnable and joins cpu's queue; why is WAKEUP, SPAWN, PREEMPTED or YIELD."""
+    """The thread is runnable and joins cpu's queue; why is WAKEUP, SPAWN, PREEMPTED, YIELD or MIGRATED."""
 
 
 @_hook
@@ -98,6 +98,18 @@ def pick_next(kernel: Any, sim: Any, cpu: int) -> int:
 def balance(kernel: Any, sim: Any, cpu: int) -> int:
     """The CPU goes idle: take a thread out of another CPU's queue, or -1."""
     return -1
+
+
+@_hook
+def rebalance(kernel: Any, sim: Any, cpu: int) -> tuple[int, int]:
+    """At a tick with others waiting: take a thread out of cpu's queue for another CPU, and name both; or -1, -1."""
+    return -1, -1
+
+
+@_hook
+def lingers(kernel: Any, sim: Any, cpu: int) -> bool:
+    """Whether cpu's queue holds threads that sleep, so that its ticks can change something though nobody waits."""
+    return False
 
 
 @_hook

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracekit.engine.bandwidth import give_back, has_runtime, throttle
+from tracekit.engine.caches import change_space, first_run, refill
 from tracekit.engine.hooks import (
+    MIGRATED,
     PREEMPTED,
     SPAWN,
     WAKEUP,
@@ -12,8 +15,10 @@ from tracekit.engine.hooks import (
     balance,
     blocking,
     enqueue,
+    lingers,
     pick_next,
     preempts,
+    rebalance,
     running,
     select_cpu,
     stopping,
@@ -26,9 +31,7 @@ from tracekit.engine.state import (
     IDLE,
     NATIVE,
     NONE,
-    O_CACHE,
     O_IDLE,
-    O_SPACE,
     O_SWITCH,
     R_PREEMPTED,
     R_YIELD,
@@ -37,13 +40,19 @@ from tracekit.engine.state import (
     T_BLOCKED,
     T_RUNNABLE,
     T_RUNNING,
+    THROTTLED,
     WAKING,
     Sim,
 )  # fmt: skip
 from tracekit.jit import njit
 
 # What `fail` names; replay.py has the words.
-BAD_CPU, BAD_THREAD, STARVED, BAD_TASK, NOT_HELD, NEGATIVE, NO_THREADS, NOT_BLOCKED = 1, 2, 3, 4, 5, 6, 7, 8
+BAD_CPU, BAD_PICK, STARVED, BAD_TASK, NOT_HELD, NEGATIVE, NO_THREADS, NOT_BLOCKED = 1, 2, 3, 4, 5, 6, 7, 8
+BAD_PULL, BAD_PUSH, BAD_PUSH_CPU, OVERFLOW, FORGOTTEN, LEFT_BEHIND = 9, 10, 11, 12, 13, 14
+
+# A thread that waited this long while a CPU idles is starved: no rule of the policies here leaves one for more than
+# a fraction of it (sched_ext's watchdog ends a scheduler after 30 s, whatever the other CPUs do)
+STARVED_NS = 1_000_000_000
 
 
 @njit
@@ -83,7 +92,9 @@ def account(kernel: Any, sim: Sim, cpu: int) -> None:
     """Tell the policy how long the running thread ran since it was last told."""
     c = sim.cpus[cpu]
     now = sim.world[0].now
-    stopping(kernel, sim, cpu, c.thread, now - c.accounted)
+    ran_ns = now - c.accounted
+    stopping(kernel, sim, cpu, c.thread, ran_ns)
+    c.runtime -= ran_ns
     c.accounted = now
 
 
@@ -92,8 +103,10 @@ def _arm_tick(sim: Sim, cpu: int) -> None:
     slot = tick_slot(sim, cpu)
     if sim.slots[slot] < 0:
         period = sim.costs[NATIVE].tick_period
+        world = sim.world[0]
         # ticks are locked to the clock of the machine, not to a thread's start
-        arm(sim, slot, (sim.world[0].now // period + 1) * period)
+        phase = (world.tick_phase + cpu * world.tick_skew) % period
+        arm(sim, slot, (world.now + period - phase) // period * period + phase)
 
 
 @njit
@@ -113,18 +126,22 @@ def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cp
         account(kernel, sim, cpu)
     if why == SPAWN:
         sim.world[0].threads += 1
-    sim.threads[thread].state = T_RUNNABLE
-    sim.threads[thread].queue = cpu
+    th = sim.threads[thread]
+    th.state = T_RUNNABLE
+    th.queue = cpu
+    th.queued_at = sim.world[0].now
     enqueue(kernel, sim, cpu, thread, why)
     c.queued += 1
     if c.thread >= 0:
         _arm_tick(sim, cpu)
         if preempts(kernel, sim, cpu, thread):
             c.resched = 1
+            c.unaccounted = 1
             interrupt(sim, cpu)
     elif c.idle == IDLE:
         costs = sim.costs[NATIVE]
-        _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 else costs.idle_exit)
+        # a timer fires on the CPU that armed it; any other CPU has to be sent an interrupt
+        _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 and cpu == th.cpu else costs.idle_exit)
 
 
 @njit
@@ -150,23 +167,40 @@ def _pick(kernel: Any, sim: Sim, cpu: int) -> int:
     if thread < 0:
         fail(sim, STARVED, NONE, cpu)
         return NONE
-    if thread >= sim.threads.size or sim.threads[thread].state != T_RUNNABLE:
-        fail(sim, BAD_THREAD, NONE, thread)
+    if not _can_run(sim, thread, BAD_PICK):
         return NONE
     c.queued -= 1
     return thread
 
 
 @njit
+def _can_run(sim: Sim, thread: int, error: int) -> bool:
+    if thread < sim.threads.size and sim.threads[thread].state == T_RUNNABLE:
+        return True
+    fail(sim, error, sim.threads[thread].task if thread < sim.threads.size else NONE, thread)
+    return False
+
+
+@njit
 def _pull(kernel: Any, sim: Sim, cpu: int) -> int:
     thread = balance(kernel, sim, cpu)
-    if thread < 0:
-        return NONE
-    if thread >= sim.threads.size or sim.threads[thread].state != T_RUNNABLE:
-        fail(sim, BAD_THREAD, NONE, thread)
+    if thread < 0 or not _can_run(sim, thread, BAD_PULL):
         return NONE
     sim.cpus[sim.threads[thread].queue].queued -= 1
     return thread
+
+
+@njit
+def _push(kernel: Any, sim: Sim, cpu: int) -> None:
+    """At cpu's tick a waiting thread may move to another CPU."""
+    thread, to = rebalance(kernel, sim, cpu)
+    if thread < 0 or not _can_run(sim, thread, BAD_PUSH):
+        return
+    if to < 0 or to >= sim.cpus.size:
+        fail(sim, BAD_PUSH_CPU, sim.threads[thread].task, to)
+        return
+    sim.cpus[cpu].queued -= 1
+    _join_queue(kernel, sim, to, thread, MIGRATED, cpu)
 
 
 @njit
@@ -182,26 +216,36 @@ def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
     th.state = T_RUNNING
     charge(sim, cpu, th.task, O_SWITCH, costs.switch)
     if th.space != c.last_space:
-        if c.last_space != NONE:
-            charge(sim, cpu, th.task, O_SPACE, costs.address_space)
-        c.last_space = th.space
+        change_space(sim, cpu, th.task, th.space)
     if th.cpu != cpu:
         if th.cpu != NONE:
             world.migrations += 1
-            charge(sim, cpu, th.task, O_CACHE, costs.cache_refill)
+        elif th.task >= 0:
+            first_run(sim, cpu, th.task)
         th.cpu = cpu
     running(kernel, sim, cpu, thread)
     if th.task >= 0:
+        refill(sim, cpu, th.task)
         set_state(sim, th.task, RUNNING, NONE, cpu)
-    if c.queued > 0:
+    if _needs_tick(kernel, sim, cpu):
         _arm_tick(sim, cpu)
+
+
+@njit
+def _needs_tick(kernel: Any, sim: Sim, cpu: int) -> bool:
+    """Whether a tick could change anything: without others in the queue, or a quota, it can not."""
+    return sim.cpus[cpu].queued > 0 or sim.world[0].quota > 0 or lingers(kernel, sim, cpu)
 
 
 @njit
 def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
     """Cpu has no thread: take the next one, or pull one from another CPU, or go idle (False)."""
     c = sim.cpus[cpu]
-    if c.idle == IDLE:
+    if c.idle == IDLE or c.idle == THROTTLED:
+        return False
+    if c.queued > 0 and not has_runtime(sim, cpu):
+        throttle(sim, cpu)
+        disarm(sim, tick_slot(sim, cpu))
         return False
     thread = _pick(kernel, sim, cpu)
     if thread < 0:
@@ -211,6 +255,7 @@ def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
         return True
     c.idle = IDLE
     sim.world[0].idle_cpus += 1
+    give_back(sim, cpu)
     disarm(sim, tick_slot(sim, cpu))
     return False
 
@@ -227,6 +272,7 @@ def leave(kernel: Any, sim: Sim, cpu: int, state: int) -> None:
     sim.threads[thread].state = state
     c.thread = NONE
     c.resched = 0
+    c.unaccounted = 0
 
 
 @njit
@@ -236,13 +282,20 @@ def reschedule(kernel: Any, sim: Sim, cpu: int, yielded: bool) -> None:
     previous = c.thread
     th = sim.threads[previous]
     c.resched = 0
-    account(kernel, sim, cpu)
+    # after a wakeup that preempts, the clock stands still until the switch (rq_clock_skip_update)
+    still = c.unaccounted == 1
+    since = c.accounted
+    c.unaccounted = 0
+    if not still:
+        account(kernel, sim, cpu)
     th.state = T_RUNNABLE
     th.queue = cpu
+    th.queued_at = sim.world[0].now
     enqueue(kernel, sim, cpu, previous, YIELD if yielded else PREEMPTED)
     c.queued += 1
     c.thread = NONE
-    thread = _pick(kernel, sim, cpu)
+    may_run = has_runtime(sim, cpu)
+    thread = _pick(kernel, sim, cpu) if may_run else NONE
     if thread == previous:
         th.state = T_RUNNING
         c.thread = previous
@@ -254,16 +307,35 @@ def reschedule(kernel: Any, sim: Sim, cpu: int, yielded: bool) -> None:
         set_state(sim, th.task, RUNNABLE, R_YIELD if yielded else R_PREEMPTED, cpu)
     if thread >= 0:
         _enter(kernel, sim, cpu, thread)
+        if still:
+            c.accounted = since
+
+
+@njit
+def _watch(sim: Sim) -> None:
+    """Look at one thread, the next one at each tick: one that waits and waits while a CPU idles is starved."""
+    world = sim.world[0]
+    world.watched += 1
+    if world.watched >= sim.threads.size:
+        world.watched = 0
+    th = sim.threads[world.watched]
+    if world.idle_cpus > 0 and th.state == T_RUNNABLE and world.now - th.queued_at > STARVED_NS:
+        fail(sim, FORGOTTEN, th.task, th.queue)
 
 
 @njit
 def on_tick(kernel: Any, sim: Sim, cpu: int) -> None:
-    """A timer tick on a CPU where others wait; without waiters nothing can change, and there is no tick event."""
+    """A timer tick on a CPU where it can change something; there is no tick event elsewhere."""
     c = sim.cpus[cpu]
-    if c.thread < 0 or c.queued == 0:
+    if c.thread < 0 or not _needs_tick(kernel, sim, cpu):
         return
     account(kernel, sim, cpu)
-    if tick(kernel, sim, cpu):
+    out = not has_runtime(sim, cpu)
+    if tick(kernel, sim, cpu) or out:
         c.resched = 1
+        c.unaccounted = 0
         interrupt(sim, cpu)
+    if c.queued > 0:
+        _push(kernel, sim, cpu)
+        _watch(sim)
     _arm_tick(sim, cpu)

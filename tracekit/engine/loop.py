@@ -20,7 +20,20 @@ from tracekit.engine.hooks import (
     requeue,
     returning,
 )  # fmt: skip
-from tracekit.engine.kernel import BAD_TASK, fail, leave, on_tick, reschedule, run_for, switch, wake_thread
+from tracekit.engine.bandwidth import new_period
+from tracekit.engine.caches import refill
+from tracekit.engine.kernel import (
+    BAD_TASK,
+    LEFT_BEHIND,
+    OVERFLOW,
+    fail,
+    leave,
+    on_tick,
+    reschedule,
+    run_for,
+    switch,
+    wake_thread,
+)  # fmt: skip
 from tracekit.engine.queue import arm, pop, task_slot
 from tracekit.engine.record import MARGIN, charge, set_state
 from tracekit.engine.state import (
@@ -39,6 +52,8 @@ from tracekit.engine.state import (
     STAYS,
     T_BLOCKED,
     T_ENDED,
+    T_RUNNABLE,
+    TIME_LIMIT_NS,
     WAKING,
     YIELDS,
     Sim,
@@ -124,6 +139,7 @@ def _find_task(runtime: Any, kernel: Any, sim: Sim, cpu: int) -> None:
     sim.tasks[task].thread = thread
     sim.world[0].task_switches += 1
     charge(sim, cpu, task, O_SWITCH, sim.costs[HOSTED].switch)
+    refill(sim, cpu, task)
 
 
 @njit
@@ -212,14 +228,16 @@ def dispatch(runtime: Any, kernel: Any, sim: Sim, slot: int) -> None:
     cpus = sim.cpus.size
     if slot < cpus:
         proceed(runtime, kernel, sim, slot)
-    elif slot >= 2 * cpus + RUNTIME_SLOTS:
-        timer = slot - 2 * cpus - RUNTIME_SLOTS
+    elif slot > 2 * cpus + RUNTIME_SLOTS:
+        timer = slot - 2 * cpus - RUNTIME_SLOTS - 1
         if timer < sim.tasks.size:
             on_timer(runtime, kernel, sim, timer)
         else:
             wake_thread(kernel, sim, timer - sim.tasks.size, NONE, False)
     elif slot < 2 * cpus:
         on_tick(kernel, sim, slot - cpus)
+    elif slot == 2 * cpus + RUNTIME_SLOTS:
+        new_period(sim)
     else:
         alarm(runtime, kernel, sim, slot - 2 * cpus)
 
@@ -230,6 +248,16 @@ def _arm_starts(sim: Sim) -> None:
         if sim.tasks[task].start >= 0:
             arm(sim, task_slot(sim, task), sim.tasks[task].start)
             sim.tasks[task].start = NONE
+
+
+@njit
+def _left_behind(sim: Sim) -> bool:
+    """Nothing can happen any more: a thread that is runnable then was forgotten by its policy."""
+    for thread in range(sim.threads.size):
+        if sim.threads[thread].state == T_RUNNABLE:
+            fail(sim, LEFT_BEHIND, sim.threads[thread].task, sim.threads[thread].queue)
+            return True
+    return False
 
 
 def run(runtime: Any, kernel: Any, sim: Sim, fan_out: int) -> int:
@@ -246,7 +274,10 @@ def run(runtime: Any, kernel: Any, sim: Sim, fan_out: int) -> int:
             return FLUSH
         slot = pop(sim)
         if slot < 0:
-            return STUCK
+            return FAILED if _left_behind(sim) else STUCK
         world.events += 1
+        if world.now > TIME_LIMIT_NS:
+            fail(sim, OVERFLOW, NONE, world.now)
+            break
         dispatch(runtime, kernel, sim, slot)
     return FAILED

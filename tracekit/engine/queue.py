@@ -1,8 +1,8 @@
 """The event queue: an indexed binary heap. Every event has a slot, and a slot is armed at most once, so no
 stale event is ever popped. Order is (time, priority, sequence).
 
-Slots: one per CPU (its activity is over), one tick per CPU, RUNTIME_SLOTS for the runtime, one timer per
-task, one per kernel thread.
+Slots: one per CPU (its activity is over), one tick per CPU, RUNTIME_SLOTS for the runtime, one for the bandwidth
+period, one timer per task, one per kernel thread.
 """
 
 from __future__ import annotations
@@ -40,15 +40,21 @@ def runtime_slot(sim: Sim, slot: int) -> int:
 
 
 @njit
+def kernel_slot(sim: Sim) -> int:
+    """The slot of the period of the CPU bandwidth."""
+    return 2 * sim.cpus.size + RUNTIME_SLOTS
+
+
+@njit
 def task_slot(sim: Sim, task: int) -> int:
     """The slot of a task's timer."""
-    return 2 * sim.cpus.size + RUNTIME_SLOTS + task
+    return 2 * sim.cpus.size + RUNTIME_SLOTS + 1 + task
 
 
 @njit
 def thread_slot(sim: Sim, thread: int) -> int:
     """The slot of a kernel thread's own timer, for a runtime that lets its threads sleep."""
-    return 2 * sim.cpus.size + RUNTIME_SLOTS + sim.tasks.size + thread
+    return 2 * sim.cpus.size + RUNTIME_SLOTS + 1 + sim.tasks.size + thread
 
 
 @njit
@@ -58,7 +64,7 @@ def _priority(sim: Sim, slot: int) -> int:
         return PRIORITY_CPU
     if slot < 2 * cpus:
         return PRIORITY_TICK
-    if slot < 2 * cpus + RUNTIME_SLOTS:
+    if slot <= 2 * cpus + RUNTIME_SLOTS:
         return PRIORITY_RUNTIME
     return PRIORITY_TIMER
 

@@ -22,8 +22,14 @@ from tracekit.vocabulary import REASONS
 
 MAX_CPUS = 4096
 ERRORS = {
-    kernel.BAD_CPU: "select_cpu chose CPU {value}, which does not exist",
-    kernel.BAD_THREAD: "pick_next or balance chose thread {value}, which is not runnable",
+    kernel.BAD_CPU: "select_cpu chose CPU {value} for task {task}, which does not exist",
+    kernel.BAD_PICK: "pick_next chose thread {value} (task {task}), which is not runnable",
+    kernel.BAD_PULL: "balance chose thread {value} (task {task}), which is not runnable",
+    kernel.BAD_PUSH: "rebalance chose thread {value} (task {task}), which is not runnable",
+    kernel.BAD_PUSH_CPU: "rebalance moved task {task} to CPU {value}, which does not exist",
+    kernel.OVERFLOW: "simulated time went beyond 2^52 ns (52 days)",
+    kernel.FORGOTTEN: "pick_next on CPU {value} and balance left task {task} runnable for 1 s while a CPU idles",
+    kernel.LEFT_BEHIND: "pick_next on CPU {value} and balance left task {task} runnable, and nothing else happens",
     kernel.STARVED: "pick_next found no thread on CPU {value} although some are queued there",
     kernel.BAD_TASK: "next_task chose task {task} for thread {value}, which is not a runnable task of the runtime",
     kernel.NOT_HELD: "task {task} unlocks object {value}, which it does not hold",
@@ -88,12 +94,18 @@ def _states(
     count = int(np.count_nonzero(program.tables["tasks"]["converted"].to_numpy(zero_copy_only=False)))
     own_threads = model.runtime.threads(count, cpus, runtime_values) if hosted else 0
     figures = {name: profile.value(name) for name in profile.costs}
-    policy_values = {**own(values, policy.name), "tick_period_ns": figures["tick_period_ns"]}
+    policy_values = own(values, policy.name)
+    if policy_values.get("hz"):
+        figures["tick_period_ns"] = 1_000_000_000 // policy_values["hz"]
+    policy_values |= {name: figures[name] for name in ("tick_period_ns", "wakes_spread")}
     sim, starts, fan_out = setup.new_sim(
         program, cpus=cpus, cost_rows=setup.costs(figures, model.form), hosted=hosted,
         own_space=model.own_space, own_threads=own_threads, seed=seed,
     )  # fmt: skip
     world = sim.world
+    setup.machine_rules(sim, policy_values)
+    world.cache_model[:] = runtime_values.get("cache_model", st.CACHE_MIGRATION)
+    setup.footprints(sim, program, runtime_values.get("footprint_bytes", 0) or figures["footprint_bytes"])
     world.min_capacity[:] = runtime_values.get("min_capacity", 0)
     world.lock_handoff_ns[:] = runtime_values.get("lock_handoff_ns", 0)
     if model.form == "goroutine":

@@ -11,13 +11,13 @@ import pyarrow as pa
 from tracekit.engine import state as st
 from tracekit.errors import ModelError
 from tracekit.tables.bundle import Program
-from tracekit.vocabulary import SEGMENTS, Words
+from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
     "address_space", "cache_refill", "idle_exit", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
-    "stack_growth", "page_fault", "steal",
+    "stack_growth", "page_fault", "steal", "tlb_refill",
 )  # fmt: skip
 FIRST_STACK_BYTES = {"process": 8192, "thread": 8192, "goroutine": 2048}
 
@@ -97,6 +97,12 @@ def costs(values: Mapping[str, int], form: str) -> Any:
             out[field][row] = values[f"{field}_ns"]
         out.stack_copy_per_kib[row] = values["stack_copy_ns_per_kib"]
         out.handoff[row] = values["thread_handoff_ns"]
+        if native == "process":
+            out.cow[row] = values["cow_pages"] * values["cow_fault_ns"]
+            out.fork_per_mib[row] = values["fork_ns_per_mib"]
+        for level in ("l1", "l2"):
+            out[f"{level}_bytes"][row] = values[f"{level}_bytes"]
+            out[f"{level}_per_kib"][row] = values[f"{level}_refill_ns_per_kib"]
         out.thread_wake[row] = values["thread_wake_ns"]
         out.thread_spawn[row] = values["thread_spawn_ns"]
         out.thread_resident[row] = values["thread_resident_bytes"]
@@ -114,7 +120,7 @@ def tasks(program: Program, starts: Any, hosted: bool) -> Any:
     out.end[:] = starts[1:]
     out.converted[:] = table["converted"].combine_chunks().to_numpy(zero_copy_only=False)
     out.layer[:] = np.where(out.converted & hosted, st.HOSTED, st.NATIVE)
-    for field in ("thread", "cpu", "next", "joiners", "parent", "space", "waits_on", "reason"):
+    for field in ("thread", "cpu", "next", "joiners", "parent", "space", "waits_on", "reason", "warm_cpu"):
         out[field][:] = st.NONE
     out.state[:] = st.NEW
     out.start[:] = _ints(table, "start_ns")  # until it starts: when it starts by itself; -1: a spawn starts it
@@ -124,11 +130,52 @@ def tasks(program: Program, starts: Any, hosted: bool) -> Any:
 
 
 def spaces(program: Program, converted: Any, own_space: bool) -> Any:
-    """The address space of each task: an id of its own, the shared one, or for the others their process's."""
+    """The address space of each task: an id of its own, the shared one (0), or for the others their process's; -1 for
+    kernel threads, which have none."""
+    table = program.tables["tasks"]
     ids = np.arange(len(converted), dtype=np.int32) + 1
-    process = _ints(program.tables["tasks"], "process_id")
+    process = _ints(table, "process_id")
     theirs = np.where(process >= 0, process + 1, ids)
+    theirs = np.where(_codes(table, "kind", TASK_KINDS) == TASK_KINDS["kernel"], st.NONE, theirs)
     return np.where(converted, ids if own_space else 0, theirs)
+
+
+# sched_prio_to_weight, kernel/sched/core.c: 1024 at nice 0, and about 1.25 times as much with each step down
+WEIGHTS = (
+    88761, 71755, 56483, 46273, 36291, 29154, 23254, 18705, 14949, 11916, 9548, 7620, 6100, 4904, 3906, 3121, 2501,
+    1991, 1586, 1277, 1024, 820, 655, 526, 423, 335, 272, 215, 172, 137, 110, 87, 70, 56, 45, 36, 29, 23, 18, 15,
+)  # fmt: skip
+
+
+def weights(program: Program) -> Any:
+    """The weight of each task by its nice value; 0 where the program says nothing. Raises ModelError."""
+    table = program.tables["tasks"]
+    if "nice" not in table.column_names:
+        return np.full(table.num_rows, 1024, np.int32)
+    nice = table["nice"].combine_chunks().fill_null(0).to_numpy(zero_copy_only=False)
+    if len(nice) and not -20 <= nice.min() <= nice.max() <= 19:
+        raise ModelError("a task's nice value is outside -20 to 19")
+    return np.array(WEIGHTS, np.int32)[nice + 20]
+
+
+def machine_rules(sim: st.Sim, values: Mapping[str, int]) -> None:
+    """What the policy's parameters say of ticks and bandwidth, into the engine's state."""
+    world = sim.world
+    world.tick_phase[:] = values.get("tick_phase_ns", 0)
+    if values.get("skew_tick"):
+        world.tick_skew[:] = int(sim.costs.tick_period[st.NATIVE]) // 2 // len(sim.cpus)
+    world.quota[:] = values.get("quota_ns", 0)
+    world.period[:] = values.get("period_ns", 0)
+    world.bandwidth_slice[:] = values.get("bandwidth_slice_ns", 0)
+
+
+def footprints(sim: st.Sim, program: Program, default_bytes: int) -> None:
+    """How much memory each task touches while it runs: what the program says, or the default."""
+    table = program.tables["tasks"]
+    sim.tasks.footprint[:] = default_bytes
+    if "footprint_bytes" in table.column_names:
+        given = _ints(table, "footprint_bytes")
+        sim.tasks.footprint[:] = np.where(given >= 0, given, default_bytes)
 
 
 def new_sim(
@@ -141,6 +188,9 @@ def new_sim(
     task_rows = tasks(program, starts, hosted)
     most = fan_out(segs)
     thread_rows = _threads(task_rows, spaces(program, task_rows.converted, own_space), own_threads)
+    thread_rows.weight[: np.count_nonzero(task_rows.layer == st.NATIVE)] = weights(program)[
+        task_rows.layer == st.NATIVE
+    ]
     cpu_rows = st.records(cpus, st.CPU)
     cpu_rows.thread[:] = st.NONE
     cpu_rows.last_space[:] = st.NONE
@@ -151,11 +201,11 @@ def new_sim(
     world.random[:] = seed & 0x7FFFFFFF
     world.live[:] = len(task_rows)
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
-    slots = 2 * cpus + st.RUNTIME_SLOTS + len(task_rows) + len(thread_rows)
+    slots = 2 * cpus + st.RUNTIME_SLOTS + 1 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(
         world, task_rows, thread_rows, cpu_rows, segs, objects(program), cost_rows,
-        st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32),
+        st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32), np.full(st.ASIDS * cpus, st.NONE, np.int32),
         *(st.records(rows, dtype) for dtype in (st.INTERVAL, st.WAKEUP_ROW, st.OVERHEAD_ROW, st.MEMORY_ROW,
                                                 st.OPERATION_ROW)),
     )  # fmt: skip
@@ -170,5 +220,6 @@ def _threads(task_rows: Any, space: Any, own_threads: int) -> Any:
     out.task[: len(native)] = native
     out.space[: len(native)] = space[native]
     out.space[len(native) :] = 0
+    out.weight[:] = 1024
     task_rows.thread[native] = np.arange(len(native))
     return out

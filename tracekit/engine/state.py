@@ -39,11 +39,14 @@ STAYS, BLOCKS, YIELDS, ENDS = 0, 1, 2, 3
 
 # A task's layer: NATIVE tasks are kernel threads, HOSTED ones are run by the runtime.
 NATIVE, HOSTED = 0, 1
-RUNTIME_SLOTS = 4
+RUNTIME_SLOTS = 4  # events of the runtime itself; one more is the kernel's, for the bandwidth period
 NONE = -1
 
 # Who goes first when two events have the same time: a wakeup, then a CPU that is done, then a tick.
 PRIORITY_TIMER, PRIORITY_CPU, PRIORITY_TICK, PRIORITY_RUNTIME = 0, 1, 2, 3
+
+# Simulated time ends here (52 days): weighted virtual times stay below 2^63 then.
+TIME_LIMIT_NS = 1 << 52
 
 WORLD = np.dtype([
     ("now", "i8"), ("sequence", "i8"), ("events", "i8"), ("random", "u8"),
@@ -53,6 +56,9 @@ WORLD = np.dtype([
     ("resident", "i8"), ("virtual", "i8"),
     ("voluntary", "i8"), ("involuntary", "i8"), ("migrations", "i8"), ("steals", "i8"), ("handoffs", "i8"),
     ("task_switches", "i8"), ("error", "i8"), ("error_task", "i8"), ("error_value", "i8"),
+    ("tick_phase", "i8"), ("tick_skew", "i8"), ("watched", "i8"),
+    ("quota", "i8"), ("period", "i8"), ("bandwidth_slice", "i8"), ("pool", "i8"), ("throttled", "i8"),
+    ("cache_model", "i8"),
 ], align=True)  # fmt: skip
 
 TASK = np.dtype([
@@ -60,20 +66,24 @@ TASK = np.dtype([
     ("parent", "i4"), ("space", "i4"), ("waits_on", "i4"), ("layer", "i1"), ("state", "i1"), ("reason", "i1"),
     ("paid", "i1"), ("retry", "i1"), ("converted", "i1"), ("exit_reason", "i1"), ("waiting", "i1"),
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
-    ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"),
+    ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
+    ("warm_cpu", "i4"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([
     ("task", "i4"), ("cpu", "i4"), ("queue", "i4"), ("space", "i4"), ("state", "i1"), ("leaving", "i1"), ("returning", "i1"),
-    ("preempt", "i1"), ("carry", "i8"),
+    ("preempt", "i1"), ("weight", "i4"), ("carry", "i8"), ("queued_at", "i8"),
 ], align=True)  # fmt: skip
 
 CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
-    ("slice_start", "i8"),
+    ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
+    ("unaccounted", "i1"),
 ], align=True)  # fmt: skip
-BUSY, IDLE, WAKING = 0, 1, 2  # CPU.idle
+BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
+ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)
+CACHE_OFF, CACHE_MIGRATION, CACHE_FOOTPRINT = 0, 1, 2  # world.cache_model
 
 SEGMENT = np.dtype([
     ("duration", "i8"), ("bytes", "i8"), ("object", "i4"), ("target", "i4"), ("count", "i4"), ("kind", "i4"),
@@ -92,7 +102,8 @@ COST = np.dtype([
     ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("timer_exit", "i8"),
     ("timer_slack", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
-    ("steal", "i8"), ("handoff", "i8"),
+    ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),
+    ("l1_bytes", "i8"), ("l2_bytes", "i8"), ("l1_per_kib", "i8"), ("l2_per_kib", "i8"),
 ], align=True)  # fmt: skip
 
 EVENT = np.dtype([("time", "i8"), ("order", "i8"), ("slot", "i8")], align=True)
@@ -125,6 +136,7 @@ class Sim(Handle):
     costs: Records
     heap: Records
     slots: Any  # int32 position in the heap by event slot; -1 when not armed
+    asids: Any  # int32 address space by CPU and ASID
     intervals: Records
     wakeups: Records
     overheads: Records

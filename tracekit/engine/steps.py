@@ -114,7 +114,10 @@ def _spawn(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, target: int
     t = sim.tasks[task]
     if t.paid == 0:  # the child runs when the creation is done, not before
         t.paid = 1
-        charge(sim, cpu, task, O_SPAWN, sim.costs[sim.tasks[target].layer].spawn)
+        costs = sim.costs[sim.tasks[target].layer]
+        # fork copies the page tables of what its caller has touched (copy_page_range); the rest is in `spawn`
+        grown = max(t.resident - costs.resident, 0)
+        charge(sim, cpu, task, O_SPAWN, costs.spawn + (grown * costs.fork_per_mib >> 20))
         return
     t.paid = 0
     t.pc += 1

@@ -28,7 +28,17 @@ _FORM_COSTS = {
 
 _MACHINE_COSTS = {
     "address_space_ns": ("ns", "changing the memory mapping at a switch between processes"),
-    "cache_refill_ns": ("ns", "cold caches after a migration to another CPU"),
+    "tlb_refill_ns": ("ns", "TLB misses after a switch to an address space of which the CPU keeps no entries"),
+    "cow_fault_ns": ("ns", "copying one page that parent and child share, at the first write to it"),
+    "cow_pages": ("pages", "pages that a forked child writes to of those it shares with its parent"),
+    "fork_ns_per_mib": ("ns per MiB", "copying the page tables for one MiB that the parent touched, at a fork"),
+    "cache_refill_ns": ("ns", "cold caches after a migration to another CPU (cache_model 1)"),
+    "l1_bytes": ("bytes", "first-level data cache of one CPU"),
+    "l2_bytes": ("bytes", "second-level cache of one CPU"),
+    "l1_refill_ns_per_kib": ("ns per KiB", "reading one KiB from L2 that is no more in L1 (cache_model 2)"),
+    "l2_refill_ns_per_kib": ("ns per KiB", "reading one KiB from L3 that is no more in L2 (cache_model 2)"),
+    "footprint_bytes": ("bytes", "memory that a task uses again and again, unless the program says more"),
+    "wakes_spread": ("flag", "1: a waking thread looks for an idle CPU; 0: it joins its previous one"),
     "idle_exit_ns": ("ns", "from a wakeup to the first instruction on a CPU that idled"),
     "timer_exit_ns": ("ns", "from a timer's expiry to the first instruction on the CPU that idled for it"),
     "timer_slack_ns": ("ns", "how late a sleeping kernel thread's timer may fire"),

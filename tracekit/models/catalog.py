@@ -21,6 +21,11 @@ _MIN_CAPACITY = Parameter(
     0,
 )
 
+_CACHES = (
+    Parameter("cache_model", 1, "count", "cold caches: 0 free, 1 cache_refill_ns a migration, 2 by footprints", 0, 2),
+    Parameter("footprint_bytes", 0, "bytes", "memory a task uses again and again; 0: the profile's figure"),
+)
+
 PROCESS = Model(
     name="process",
     title="each task is a process",
@@ -29,7 +34,7 @@ PROCESS = Model(
     kernel=eevdf.POLICY,
     own_space=True,
     isolation="own address space: a crash takes one task; data crosses by copying; stray writes are not seen by others",
-    parameters=(_MIN_CAPACITY,),
+    parameters=(_MIN_CAPACITY, *_CACHES),
     doc="Every task has an address space of its own: a switch between two tasks changes the memory mapping, a message"
     " is copied into the kernel and out of it, a spawn is fork and wait.",
 )
@@ -41,7 +46,7 @@ THREAD = Model(
     kernel=eevdf.POLICY,
     own_space=False,
     isolation="shared address space: a crash takes the process; data is shared; races are possible",
-    parameters=(_MIN_CAPACITY,),
+    parameters=(_MIN_CAPACITY, *_CACHES),
     doc="All tasks share one address space: no mapping changes between them and messages are not copied, but every"
     " wait and wakeup goes through the kernel, and each task has a kernel stack and a reserved user stack.",
 )
@@ -58,6 +63,7 @@ GOROUTINE = Model(
         Parameter(
             "lock_handoff_ns", 1_000_000, "ns", "a waiter that waited this long gets the lock (starvation mode)", 0
         ),
+        *_CACHES,
     ),
     doc="The Go runtime switches tasks in user space on a few kernel threads, which the kernel policy schedules.",
 )

@@ -211,6 +211,8 @@ class _Synthesis:
             "parent_id": parents,
             "start_ns": np.concatenate([self._starts(group) for group in self.groups]),
             "converted": np.ones(count, np.bool_),
+            "nice": [group.spec.nice for group in self.groups for _ in range(group.count)],
+            "footprint_bytes": [group.spec.footprint_bytes for group in self.groups for _ in range(group.count)],
         })  # fmt: skip
 
     def _object_table(self) -> pa.Table:

@@ -19,6 +19,8 @@
 
     [tasks.player]
     count = 2                         # instances, numbered by i; n is their number
+    nice = 5                          # -20 to 19, 0 if not given
+    footprint = "64KiB"               # memory it uses again and again; the profile's figure if not given
     steps = [
       { repeat = "rounds", as = "r", steps = [
         { compute = { exponential = "work" } },
@@ -48,11 +50,12 @@ from tracekit.program.distributions import Value
 from tracekit.program.expressions import Expression, parse_expression
 from tracekit.program.lines import Lines
 from tracekit.program.steps import Names, Node, parse_steps, suggestion
+from tracekit.units import parse_bytes
 from tracekit.vocabulary import OBJECT_KINDS
 
 _TOP = ("name", "claim", "look_for", "seed", "leaves_waiting", "parameters", "objects", "tasks")
 _OF_OBJECT = ("kind", "capacity", "count")
-_OF_TASK = ("start", "count", "steps")
+_OF_TASK = ("start", "count", "steps", "nice", "footprint")
 _EXPECTED = {str: "a text", int: "a whole number from 0", bool: "true or false", dict: "a table"}
 _HAVE_CAPACITY = ("channel", "semaphore")
 
@@ -77,6 +80,8 @@ class TaskSpec:
     start: Value | None
     steps: tuple[Node, ...]
     line: int | None
+    nice: int | None = None
+    footprint_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -218,7 +223,25 @@ def _task(name: str, spec: dict[str, Any], names: Names) -> TaskSpec:
     if "start" in spec:
         start = names.value(spec["start"], "duration_ns", frozenset(), times=True)
     steps = parse_steps(spec.get("steps", []), names, frozenset())
-    return TaskSpec(name, names.tasks[name], start, steps, line)
+    nice, footprint = _nice(spec, names, line), _footprint(spec, names, line)
+    return TaskSpec(name, names.tasks[name], start, steps, line, nice, footprint)
+
+
+def _nice(spec: Mapping[str, Any], names: Names, line: int | None) -> int | None:
+    value = spec.get("nice")
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not -20 <= value <= 19):
+        names.fail(f"nice = {value!r} is not a whole number from -20 to 19", line=line)
+    return value
+
+
+def _footprint(spec: Mapping[str, Any], names: Names, line: int | None) -> int | None:
+    value = spec.get("footprint")
+    if value is None:
+        return None
+    try:
+        return parse_bytes(str(value))
+    except ValueError:
+        names.fail(f"footprint = {value!r} is not a size, such as 64KiB", line=line)
 
 
 def override(workload: Workload, overrides: Mapping[str, int | str] | None) -> dict[str, int]:

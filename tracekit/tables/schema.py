@@ -146,6 +146,8 @@ TABLES: dict[str, tuple[Column, ...]] = {
         Column("source_id", "int64", "id", "thread id or goroutine id in the recording", True),
         _time("start_ns", "starts by itself at this time; null when a spawn segment starts it", nullable=True),
         Column("converted", "bool", "flag", "takes the model's form; false: stays a kernel thread that competes"),
+        Column("nice", "int32", "count", "nice value, -20 to 19; null: 0", True, since=2),
+        Column("footprint_bytes", "int64", "bytes", "memory it uses again and again; null: the profile's", True, since=2),
     ),
     "segments": (
         _id("task_id", "whose step"),

@@ -13,7 +13,9 @@ from tracekit.engine import hooks
 from tracekit.engine.handles import Handle
 from tracekit.engine.hooks import implements
 from tracekit.engine.state import NONE, Records, Sim, records
-from tracekit.models.kernels.placement import busiest, wake_placement
+from tracekit.models.kernels.balancing import busiest
+from tracekit.models.kernels.common import TICKS
+from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.model import KernelPolicy, Parameter, Sizes
 
 QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
@@ -24,13 +26,15 @@ class State(Handle):
 
     queues: Records
     following: Any  # int32 by thread
+    wakees: Records
     slice_ns: int
+    spread: int
 
 
 @implements(hooks.select_cpu, State)
 def select_cpu(kernel: State, sim: Sim, thread: int, waker_cpu: int) -> int:
     """As the fair class places it."""
-    return wake_placement(sim, thread, waker_cpu)
+    return wake_placement(sim, kernel.wakees, kernel.spread, thread, waker_cpu)
 
 
 @implements(hooks.enqueue, State)
@@ -72,14 +76,19 @@ def state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     queues = np.full(sizes.cpus, NONE, np.int32)
     lists = records(sizes.cpus, QUEUE)
     lists.head[:] = queues
-    return State(lists, np.full(sizes.threads, NONE, np.int32), parameters.get("slice_ns", 1 << 62))
+    following = np.full(sizes.threads, NONE, np.int32)
+    slice_ns = parameters.get("slice_ns", 1 << 62)
+    return State(lists, following, new_wakees(sizes.threads), slice_ns, parameters["wakes_spread"])
 
 
-POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state)
+POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state, TICKS)
 ROUND_ROBIN = KernelPolicy(
     "round_robin",
     "first in, first out with a time slice (SCHED_RR, one priority)",
     __name__,
     state,
-    (Parameter("slice_ns", 100_000_000, "ns", "RR_TIMESLICE, seen at ticks (include/linux/sched/rt.h)", 1000),),
+    (
+        Parameter("slice_ns", 100_000_000, "ns", "RR_TIMESLICE, seen at ticks (include/linux/sched/rt.h)", 1000),
+        *TICKS,
+    ),
 )

@@ -1,0 +1,56 @@
+"""The fair class since 6.6, rule by rule, against schedules worked out by hand (kernel/sched/fair.c, Linux 6.18)."""
+
+from __future__ import annotations
+
+from tests.checker import eligible_when_picked
+from tests.unit.pictures import MS, compute, computing, free, picture, schedule, sleep
+
+
+def test_expiry_is_seen_at_ticks() -> None:
+    # update_deadline, no HRTICK: 0.7 ms are over long before the tick at 4 ms; with HZ 1000 there is one each ms
+    run = free(computing(a=8, b=8))
+    eligible_when_picked(run)
+    assert picture(run) == ["aaaabbbbaaaabbbb"]
+    assert schedule({"a": [compute(4)], "b": [compute(4)]}, parameters={"eevdf.hz": 1000}) == ["abababab"]
+
+
+def test_ticks_have_a_phase() -> None:
+    # tick_setup_sched_timer (tick-sched.c): ticks at 1, 5, 9 ... ms
+    tasks = {"a": [compute(8)], "b": [compute(8)]}
+    assert schedule(tasks, parameters={"eevdf.tick_phase_ns": MS}) == ["abbbbaaaabbbbaaa"]
+
+
+def test_weight_slows_virtual_time() -> None:
+    # calc_delta_fair, sched_prio_to_weight: at nice 5 (335) 4 ms count as 12.2 ms; a has to run 12.2 ms to catch up,
+    # which the tick at 20 ms is the first to see (8 + 4 + 4 + 4)
+    assert picture(free(computing({"b": 5}, a=16, b=8))) == ["aaaabbbbaaaaaaaaaaaabbbb"]
+
+
+def test_a_sleeper_that_owes_stays_queued() -> None:
+    # dequeue_entity, DELAY_DEQUEUE: a sleeps at v 2, ahead of V 1. It wakes at 3 ms at the same v, and at 4 ms b has
+    # caught up. Without the rule it leaves with lag -1 and comes back 2 behind b (place_entity inflates the lag), so
+    # that at 4 ms V is 2.5, a at 3, and b goes on to 8 ms
+    tasks = {"a": [compute(2), sleep(1), compute(3)], "b": [compute(8)]}
+    assert schedule(tasks) == ["aabbaaabbbbbb"]
+    assert schedule(tasks, parameters={"eevdf.delay_dequeue": 0}) == ["aabbbbbbaaabb"]
+
+
+def test_a_woken_delayed_sleeper_keeps_its_place() -> None:
+    # requeue_delayed_entity: a sleeps at v 0.5 and wakes when b is at 1.5, V at 1. Left where it is (6.18.44), it
+    # makes b ineligible and runs at once; moved to V (clip_delayed), it waits for the tick
+    tasks = {"a": [compute(0.5), sleep(1.5), compute(1)], "b": [compute(5)]}
+    assert schedule(tasks, step_ms=0.5) == ["abbbaabbbbbbb"]
+    assert schedule(tasks, step_ms=0.5, parameters={"eevdf.clip_delayed": 1}) == ["abbbbbbbaabbb"]
+
+
+def test_a_new_thread_has_half_a_slice() -> None:
+    # place_entity, PLACE_DEADLINE_INITIAL: n's deadline is 0.35 ms off, a's 0.7 ms, so n is picked at once in 6.18;
+    # from 6.19 on a fork does not preempt and n waits for the tick (wakeup_preempt_fair)
+    tasks = {"a": [compute(3), ("spawn", "n"), compute(3)], "n": [compute(2)]}
+    assert schedule(tasks, parameters={"eevdf.version": 618}) == ["aaanaaan"]
+    assert schedule(tasks, parameters={"eevdf.version": 619}) == ["aaaannaa"]
+
+
+def test_a_yield_of_who_is_ahead_moves_no_deadline() -> None:
+    # yield_task_fair, 6.18: a (v 2, V 1) is not eligible, so nothing is forfeited: at 4 ms both are at 2
+    assert schedule({"a": [compute(2), ("yield",), compute(4)], "b": [compute(6)]}) == ["aabbaaaabbbb"]
