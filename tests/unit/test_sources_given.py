@@ -13,12 +13,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from tests.fuzz.perf_files import perf_file
 from tests.unit.test_cli_sources import Diary, Entry, install
 from tracekit.cli import inputs
 from tracekit.cli.main import run
 from tracekit.errors import SourceError, UsageError
 from tracekit.sources import wrapped
 from tracekit.sources.base import ReadOptions
+from tracekit.sources.kernel.merging import of_one_run
 from tracekit.sources.registry import identify, ingest, ingest_pipe
 from tracekit.tables import store
 from tracekit.tables.bundle import Trace
@@ -158,3 +160,39 @@ def test_a_file_for_each_cpu_is_one_run(recordings: Path, tmp_path: Path) -> Non
     source = apart.meta["source"]
     assert [part["path"] for part in source["files"]] == [str(path) for path in paths]
     assert source["path"] == f"{paths[0]}, {paths[1]}"
+
+
+RUN = """
+    1000 cpu0 1 switch S 2
+    1100 cpu1 7 switch S 8
+    1200 cpu0 2 waking 1 cpu1
+    1300 cpu1 8 switch R+ 1
+    1400 cpu0 2 switch D 0
+    1500 cpu1 1 waking 2 cpu0
+    1600 cpu0 0 switch R 2
+"""
+
+
+def test_perf_files_of_one_run_are_read_as_one(tmp_path: Path) -> None:
+    texts = {"whole": RUN} | {
+        f"cpu{cpu}": "\n".join(x for x in RUN.splitlines() if f" cpu{cpu} " in x[:14]) for cpu in (0, 1)
+    }
+    for name, text in texts.items():
+        (tmp_path / name).write_bytes(perf_file(text))
+    apart, whole = ingest([tmp_path / "cpu0", tmp_path / "cpu1"]), ingest(tmp_path / "whole")
+    assert rows(apart)["intervals"] == rows(whole)["intervals"]
+    assert rows(apart)["wakeups"] == rows(whole)["wakeups"]
+    assert (apart.meta["events"], apart.meta["cpus"]) == (whole.meta["events"], whole.meta["cpus"])
+
+
+def test_files_of_two_clocks_are_no_run() -> None:
+    metas = [
+        {
+            "clock": {"name": name}, "host": None, "kernel": "6.18", "cpus": 1,
+            "source": {"path": name, "sha256": "", "size_bytes": 1},
+        }
+        for name in ("mono", "boot")
+    ]  # fmt: skip
+    with pytest.raises(SourceError, match=r"^boot: its clock is boot, that of mono is mono; only files of one run"):
+        of_one_run(metas)
+    assert of_one_run([metas[0], metas[0]])["source"]["size_bytes"] == 2

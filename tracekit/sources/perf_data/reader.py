@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
+from tracekit.sources.kernel.merging import merged, of_one_run
 from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header, clock_name, read_header
 from tracekit.sources.perf_data.layout import layouts
@@ -35,6 +37,21 @@ def read(path: Path, options: ReadOptions) -> Trace:
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
         digest = beside.submit(_digest, path)
         return _trace(data, where, options, digest)
+
+
+def read_together(paths: Sequence[Path], options: ReadOptions) -> Trace:
+    """Files of one run as one Trace. Raises SourceError where their clocks differ."""
+    files = [mapped(path) for path in paths]
+    parts = [opened(data, str(path), options) for data, path in zip(files, paths, strict=True)]
+    try:
+        built = build_stream(merged([stream for _, _, stream in parts]), options.sink)
+    except SourceError as error:
+        raise SourceError(error.what, where=str(paths[0]), remedy=HOW_TO_RECORD) from None
+    metas = [
+        _meta(built, header, notes, str(path), len(data), _digest(path))
+        for (header, notes, _), data, path in zip(parts, files, paths, strict=True)
+    ]
+    return Trace(built.tables, of_one_run(metas))
 
 
 def mapped(path: Path) -> Bytes:

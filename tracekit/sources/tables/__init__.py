@@ -67,7 +67,10 @@ def _trace(table: pa.Table, unit: str | None, where: str, source: dict[str, Any]
     from tracekit.sources.tables.columns import given
     from tracekit.sources.tables.trace import make_trace
 
-    return make_trace(given(table, unit, where), source)
+    try:
+        return make_trace(given(table, unit, where), source)
+    except UnicodeDecodeError:  # a damaged Parquet file gives any bytes as a column's name or text
+        raise SourceError("a damaged table (text that is not UTF-8)", where=where, remedy="write it again") from None
 
 
 def _table(path: Path) -> tuple[str, pa.Table]:
