@@ -1,8 +1,8 @@
-"""The engine's record buffers become Arrow tables, chunk by chunk."""
+"""The engine's record buffers become Arrow tables, chunk by chunk, and go to a sink."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,7 @@ import pyarrow as pa
 from tracekit.engine import state as st
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Program
+from tracekit.tables.order import canonical
 from tracekit.tables.schema import TABLES
 from tracekit.vocabulary import SEGMENT_KINDS, SEGMENTS, TASK_KINDS
 
@@ -20,23 +21,46 @@ _ARGUMENTS = {"duration_ns": "duration", "bytes": "bytes", "object_id": "object"
 _USES = {name: np.array([name in SEGMENT_KINDS[kind].uses for kind in SEGMENTS.names]) for name in _ARGUMENTS}
 
 
-class Recorder:
-    """Empties the buffers of `sim`. `starts` is where each task's segments begin."""
+class Sink(Protocol):
+    """What takes the rows of a run as they come: `tables.stream.BundleWriter`, or `Chunks`."""
 
-    def __init__(self, sim: st.Sim, starts: Any) -> None:
+    def append(self, name: str, table: pa.Table) -> None:
+        """Take rows of the run's table `name`: in the order in which they were written, which is not the table's."""
+
+
+class Chunks:
+    """A sink in memory."""
+
+    def __init__(self) -> None:
+        self._chunks: dict[str, list[pa.Table]] = {}
+
+    def append(self, name: str, table: pa.Table) -> None:
+        """Keep rows of the table `name`."""
+        self._chunks.setdefault(name, []).append(table)
+
+    def whole(self, name: str) -> pa.Table:
+        """All rows of one table, in its one order."""
+        chunks = self._chunks.pop(name, None)
+        return canonical(name, pa.concat_tables(chunks).combine_chunks()) if chunks else empty(name)
+
+
+class Recorder:
+    """Empties the buffers of `sim` into `sink`. `starts` is where each task's segments begin."""
+
+    def __init__(self, sim: st.Sim, starts: Any, sink: Sink) -> None:
         self._sim = sim
         self._starts = starts
-        self._chunks: dict[str, list[pa.Table]] = {name: [] for name in BUFFERS}
+        self._sink = sink
 
     def flush(self) -> None:
-        """Take what is in the buffers."""
+        """Hand over what is in the buffers."""
         world = self._sim.world
         for name in BUFFERS:
             count = int(world[name][0])
             if count:
                 rows = getattr(self._sim, name)[:count]
                 columns = self._operations(rows) if name == "operations" else _columns(name, rows)
-                self._chunks[name].append(table(name, columns, rows=count))
+                self._sink.append(name, table(name, columns, rows=count))
                 world[name][:] = 0
 
     def _operations(self, rows: Any) -> dict[str, Any]:
@@ -49,37 +73,14 @@ class Recorder:
             columns[name] = np.where(_USES[name][kind], segment[field], st.NONE)
         return columns
 
-    def whole(self, name: str) -> pa.Table:
-        """All that was recorded of one kind, in the order it was written."""
-        chunks = self._chunks[name]
-        return pa.concat_tables(chunks).combine_chunks() if chunks else empty(name)
-
 
 def _columns(name: str, rows: Any) -> dict[str, Any]:
     known = {column.name for column in TABLES[name]} & set(rows.dtype.names)
     return {column: rows[column].copy() for column in known}
 
 
-def _sorted_intervals(intervals: pa.Table) -> pa.Table:
-    """By start: they are written when they end."""
-    order = np.lexsort((intervals["task_id"].to_numpy(), intervals["start_ns"].to_numpy()))
-    return intervals.take(pa.array(order))
-
-
-def run_tables(program: Program, form: str, sim: st.Sim, recorder: Recorder) -> dict[str, pa.Table]:
-    """All tables of a run; its tasks are the program's, with what became of them."""
-    return {
-        "tasks": _tasks(program, form, sim),
-        "intervals": _sorted_intervals(recorder.whole("intervals")),
-        "wakeups": recorder.whole("wakeups"),
-        "gaps": empty("gaps"),
-        "overheads": recorder.whole("overheads"),
-        "memory": recorder.whole("memory"),
-        "operations": recorder.whole("operations"),
-    }
-
-
-def _tasks(program: Program, form: str, sim: st.Sim) -> pa.Table:
+def task_table(program: Program, form: str, sim: st.Sim) -> pa.Table:
+    """The run's tasks: the program's, with what became of them."""
     given = program.tables["tasks"]
     converted = sim.tasks.converted.astype(bool)
     ids = np.arange(len(converted), dtype=np.int32)

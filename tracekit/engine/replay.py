@@ -11,12 +11,13 @@ import numpy as np
 from tracekit import __version__
 from tracekit.engine import kernel, loop, setup
 from tracekit.engine import state as st
-from tracekit.engine.recorder import Recorder, run_tables
+from tracekit.engine.recorder import BUFFERS, Chunks, Recorder, Sink, task_table
 from tracekit.errors import ModelError, UsageError
 from tracekit.jit import cached_njit
 from tracekit.machine.profile import Profile, load_profile
 from tracekit.models.catalog import find_kernel, find_model
 from tracekit.models.model import KernelPolicy, Model, Sizes, foreign_files, own, resolve
+from tracekit.tables.build import empty
 from tracekit.tables.bundle import Program, Run
 from tracekit.vocabulary import REASONS
 
@@ -56,12 +57,16 @@ def replay(
     kernel: str | None = None,
     parameters: Mapping[str, int] | None = None,
     progress: Progress | None = None,
+    sink: Sink | None = None,
 ) -> Run:
     """Replay a program under a model.
 
     `kernel` swaps the kernel policy; `parameters` by full name, such as goroutine.preempt_ns. The same arguments
     give the same run on every machine. Raises UsageError (model, CPUs, parameters) and ModelError (a rule broken
     by the program or the model, with the event's number and time). A deadlock is a result: see meta["outcome"].
+
+    With a `sink`, such as tables.stream.BundleWriter(folder, "run"), rows go there while the run lasts and are not
+    kept: the run that is returned has its tasks and its meta (for the writer's `finish`), and no other rows.
     """
     if not 1 <= cpus <= MAX_CPUS:
         raise UsageError(f"{cpus} CPUs", remedy=f"give 1 to {MAX_CPUS}")
@@ -70,7 +75,8 @@ def replay(
     profile = profile or load_profile()
     values = resolve(chosen, policy, parameters or {})
     sim, starts, fan_out, runtime_state, kernel_state = _states(program, chosen, policy, cpus, profile, seed, values)
-    recorder = Recorder(sim, starts)
+    kept = Chunks()
+    recorder = Recorder(sim, starts, sink or kept)
     run = compiled_run(chosen, policy)
     status = loop.FLUSH
     while status == loop.FLUSH:
@@ -83,7 +89,11 @@ def replay(
     _close(sim, status)
     recorder.flush()
     meta = _meta(program, chosen, policy, cpus, seed, profile, values, sim, status)
-    return Run(run_tables(program, chosen.form, sim, recorder), meta)
+    tasks = task_table(program, chosen.form, sim)
+    if sink:
+        sink.append("tasks", tasks)
+    tables = {"tasks": tasks, "gaps": empty("gaps"), **{name: kept.whole(name) for name in BUFFERS}}
+    return Run(tables, meta)
 
 
 def _states(
@@ -98,8 +108,11 @@ def _states(
     if policy_values.get("hz"):
         figures["tick_period_ns"] = 1_000_000_000 // policy_values["hz"]
     policy_values |= {name: figures[name] for name in ("tick_period_ns", "wakes_spread")}
+    cost_rows = setup.costs(figures, model.form)
+    if model.runtime.costs:
+        model.runtime.costs(cost_rows, runtime_values)
     sim, starts, fan_out = setup.new_sim(
-        program, cpus=cpus, cost_rows=setup.costs(figures, model.form), hosted=hosted,
+        program, cpus=cpus, cost_rows=cost_rows, hosted=hosted,
         own_space=model.own_space, own_threads=own_threads, seed=seed,
     )  # fmt: skip
     world = sim.world
@@ -153,6 +166,9 @@ def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
     ]
     never = int(np.count_nonzero((sim.tasks.state == st.NEW) & (sim.tasks.converted == 1)))
     more = [f"and {len(stuck) - 5} more"] if len(stuck) > 5 else []
+    queued = int(np.count_nonzero((sim.tasks.state == st.RUNNABLE) & (sim.tasks.converted == 1)))
+    if queued:
+        more.append(f"{queued} wait for a thread to run on")
     if never:
         more.append(f"{never} tasks were never spawned")
     return "deadlock", "; ".join(told + more)

@@ -9,7 +9,7 @@ from importlib.metadata import entry_points
 from tracekit.errors import UsageError
 from tracekit.models.kernels import cfs, eevdf, fifo
 from tracekit.models.model import KernelPolicy, Model, Parameter
-from tracekit.models.runtimes import go, one_to_one
+from tracekit.models.runtimes import event_loop, go, one_to_one, thread_pool
 
 RECORDED = "recorded"  # not a model of the engine: the recording itself, see engine/recorded.py
 
@@ -68,7 +68,32 @@ GOROUTINE = Model(
     doc="The Go runtime switches tasks in user space on a few kernel threads, which the kernel policy schedules.",
 )
 
-MODELS: dict[str, Model] = {model.name: model for model in (PROCESS, THREAD, GOROUTINE)}
+EVENT_LOOP = Model(
+    name="event_loop",
+    title="each task is a coroutine of one event loop",
+    form="thread",
+    runtime=event_loop.RUNTIME,
+    kernel=eevdf.POLICY,
+    own_space=False,
+    isolation="one thread: a crash, or a task that computes on and on, takes all; data is shared; a task is interrupted"
+    " only where it waits",
+    parameters=(_MIN_CAPACITY, *_CACHES),
+    doc="One kernel thread runs all tasks in turns, whatever the number of CPUs; calls that block go to a pool.",
+)
+THREAD_POOL = Model(
+    name="thread_pool",
+    title="each task is a job of a thread pool",
+    form="thread",
+    runtime=thread_pool.RUNTIME,
+    kernel=eevdf.POLICY,
+    own_space=False,
+    isolation="shared address space: a crash takes the process; data is shared; races are possible; jobs that wait for"
+    " queued jobs can use up the workers",
+    parameters=(_MIN_CAPACITY, *_CACHES),
+    doc="A fixed number of kernel threads runs the tasks, each to its end, in the order in which they were submitted.",
+)
+
+MODELS: dict[str, Model] = {model.name: model for model in (PROCESS, THREAD, GOROUTINE, EVENT_LOOP, THREAD_POOL)}
 KERNELS: dict[str, KernelPolicy] = {
     policy.name: policy for policy in (eevdf.POLICY, cfs.POLICY, fifo.POLICY, fifo.ROUND_ROBIN)
 }

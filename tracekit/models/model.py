@@ -55,7 +55,11 @@ class KernelPolicy:
 
 @dataclass(frozen=True)
 class Runtime:
-    """How tasks sit on kernel threads. `threads(tasks, cpus, parameters)` bounds the kernel threads of its own."""
+    """How tasks sit on kernel threads. `threads(tasks, cpus, parameters)` bounds the kernel threads of its own.
+
+    `costs(rows, parameters)` changes what operations of its tasks cost (row HOSTED of engine/state.py: COST), which are
+    else those of goroutines.
+    """
 
     name: str
     title: str
@@ -64,6 +68,7 @@ class Runtime:
     threads: Callable[[int, int, Mapping[str, int]], int]
     hosted: bool
     parameters: tuple[Parameter, ...] = ()
+    costs: Callable[[Any, Mapping[str, int]], None] | None = None
 
     @property
     def doc(self) -> str:
