@@ -19,9 +19,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tracekit.jit import JIT, njit
+from tracekit.vocabulary import REASONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_R_IO, _R_SYSCALL = REASONS["io"], REASONS["syscall"]
 _TABLE: dict[tuple[str, type], Callable[..., Any]] = {}
 
 
@@ -52,7 +54,6 @@ def _hook(default: F) -> F:
 
 def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compiled: Any, name: str) -> None:
     from numba.extending import overload
-
     from tracekit.engine.handles import HandleType
 
     def choose(policy: Any) -> Any:
@@ -173,6 +174,13 @@ def parking(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
 @_hook
 def entering(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> None:
     """The task's kernel thread blocks in the kernel together with its task."""
+
+
+@_hook
+def blocks_thread(runtime: Any, sim: Any, task: int) -> bool:
+    """Whether the kernel thread blocks together with the hosted task that begins to wait: by default in system calls
+    and file I/O, which no poller can wait for (Go: internal/poll, regular files)."""
+    return sim.tasks[task].waiting == _R_IO or sim.tasks[task].waiting == _R_SYSCALL
 
 
 @_hook

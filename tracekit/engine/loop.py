@@ -8,18 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine.hooks import (
-    AGAIN,
-    PREEMPTED,
-    YIELD,
-    alarm,
-    begin,
-    entering,
-    next_task,
-    parking,
-    requeue,
-    returning,
-)  # fmt: skip
 from tracekit.engine.bandwidth import new_period
 from tracekit.engine.caches import refill
 from tracekit.engine.kernel import (
@@ -59,8 +47,22 @@ from tracekit.engine.state import (
     Sim,
 )  # fmt: skip
 from tracekit.engine.steps import step
-from tracekit.engine.waiting import finish, on_timer, thread_blocks
 from tracekit.jit import njit
+
+from tracekit.engine.hooks import (
+    AGAIN,
+    PREEMPTED,
+    YIELD,
+    alarm,
+    begin,
+    blocks_thread,
+    entering,
+    next_task,
+    parking,
+    requeue,
+    returning,
+)  # fmt: skip
+from tracekit.engine.waiting import finish, on_timer
 
 FINISHED, FLUSH, FAILED, STUCK = 0, 1, 2, 3
 ROUNDS = 12  # steps one event may take; each writes at most 5 rows
@@ -99,7 +101,7 @@ def _leave_task(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> Non
             requeue(runtime, kernel, sim, cpu, task, YIELD)
     else:
         set_state(sim, task, BLOCKED, sim.tasks[task].waiting, NONE)
-        if thread_blocks(sim, task):
+        if native or blocks_thread(runtime, sim, task):
             if not native:
                 entering(runtime, kernel, sim, cpu, task)
             leave(kernel, sim, cpu, T_BLOCKED)

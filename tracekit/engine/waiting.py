@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine.hooks import expired, ready
 from tracekit.engine.kernel import wake_thread
 from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
 from tracekit.engine.state import (
@@ -28,13 +27,7 @@ from tracekit.engine.state import (
 )  # fmt: skip
 from tracekit.jit import njit
 
-
-@njit
-def thread_blocks(sim: Sim, task: int) -> bool:
-    """Whether the kernel thread blocks together with the task: always for a native one; for a hosted one in
-    system calls and file I/O, which no poller can wait for (Go: internal/poll, regular files)."""
-    t = sim.tasks[task]
-    return t.layer == NATIVE or t.waiting == R_IO or t.waiting == R_SYSCALL
+from tracekit.engine.hooks import expired, ready
 
 
 @njit
@@ -139,7 +132,7 @@ def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     elif _still_leaving(sim, task):
         t.pc += 1
         sim.threads[t.thread].leaving = STAYS
-    elif thread_blocks(sim, task):
+    elif t.waiting == R_IO or t.waiting == R_SYSCALL:  # its thread blocks with it (hooks.blocks_thread)
         t.pc += 1
         mark_ready(sim, task, NONE, NONE)
         sim.threads[t.thread].returning = 1
