@@ -114,6 +114,23 @@ def test_any_batches_make_the_same_tables(
         assert outcome(attempt(lambda: build_stream(stream))) == outcome(expected)
 
 
+def all_of(stream: KernelStream) -> KernelRecording:
+    """A stream's batches as one recording."""
+    events: list[Records] = []
+    names: tuple[list[str], list[str]] = ([], [])
+    for batch in stream.batches:
+        rows = np.arange(len(batch.events))
+        for role in (0, 1):
+            names[role].extend(batch.names(rows, np.full(len(rows), role, np.int8)))
+        events.append(batch.events.copy())
+    return KernelRecording(
+        np.concatenate(events),
+        lambda rows, roles: [names[role][row] for row, role in zip(rows.tolist(), roles.tolist(), strict=True)],
+        np.concatenate([np.zeros(0, GAP), *stream.gaps]),
+        streams=stream.streams,
+    )
+
+
 @pytest.mark.parametrize("name", ["messaging-thread", "make-j2", "v-lost", "v-cpu0"])
 @pytest.mark.reference
 def test_recordings_in_batches_are_written_as_they_are_read_whole(
@@ -122,22 +139,16 @@ def test_recordings_in_batches_are_written_as_they_are_read_whole(
     from tracekit.sources.base import ReadOptions
     from tracekit.sources.perf_data import SOURCE, reader
 
-    kept: list[KernelRecording] = []
-
-    def keep(given: KernelRecording, *rest: object) -> Built:
-        kept.append(given)
-        whole = KernelRecording(given.events.copy(), given.names, given.gaps, given.wakeup, streams=given.streams)
-        return build(whole)
-
-    monkeypatch.setattr(reader, "build", keep)
-    expected = SOURCE.read(recordings / "perf" / f"{name}.data", ReadOptions())
+    path = recordings / "perf" / f"{name}.data"
+    expected = SOURCE.read(path, ReadOptions())
+    whole = all_of(reader.opened(reader.mapped(path), str(path), ReadOptions())[2])
     monkeypatch.setattr(building, "CHUNK", 1000)
     chance = random.Random(5)
     with tempfile.TemporaryDirectory() as folder:
         streamed = Path(folder) / "streamed.tracekit"
         with BundleWriter(streamed, memory_bytes=100_000) as writer:
             sizes = iter(lambda: chance.randint(1, 3000), 0)
-            stream = KernelStream(batches(kept[0], sizes), [kept[0].gaps], kept[0].streams)
+            stream = KernelStream(batches(whole, sizes), [whole.gaps], whole.streams)
             made = build_stream(stream, writer)
             assert all(table.num_rows == 0 for table in made.tables.values())
             writer.finish({})

@@ -40,8 +40,7 @@ def task_columns(tasks: Records, called: Mapping[int, str]) -> tuple[dict[str, o
         "parent_id": np.where(parents < 0, NULL, renamed[parents]),
         "source_id": rows["tid"].astype(np.int64),
         "start_ns": rows["start_ns"],
-        # Events may still be about a task after the note of its exit, and the first ones be so.
-        "end_ns": np.where(rows["end_ns"] < 0, NULL, np.maximum(rows["end_ns"], rows["start_ns"])),
+        "end_ns": rows["end_ns"],
         "exit_reason": np.where(rows["end_ns"] < 0, NULL, EXIT_REASONS["exit"]),
     }
     threads, processes = int((kinds == _THREAD).sum()), int((kinds == _PROCESS).sum())
