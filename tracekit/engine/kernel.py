@@ -33,6 +33,7 @@ from tracekit.engine.state import (
     NONE,
     O_IDLE,
     O_SWITCH,
+    O_SYNC,
     R_PREEMPTED,
     R_YIELD,
     RUNNABLE,
@@ -142,6 +143,9 @@ def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cp
         costs = sim.costs[NATIVE]
         # a timer fires on the CPU that armed it; any other CPU has to be sent an interrupt
         _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 and cpu == th.cpu else costs.idle_exit)
+        if waker_cpu >= 0 and waker_cpu != cpu and sim.cpus[waker_cpu].thread >= 0:
+            # in a virtual machine the interrupt leaves the guest (ttwu_queue → smp_send_reschedule)
+            charge(sim, waker_cpu, sim.threads[sim.cpus[waker_cpu].thread].task, O_SYNC, costs.idle_wake)
 
 
 @njit

@@ -16,7 +16,7 @@ from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
+    "address_space", "cache_refill", "idle_exit", "idle_wake", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill",
 )  # fmt: skip
 FIRST_STACK_BYTES = {"process": 8192, "thread": 8192, "goroutine": 2048}

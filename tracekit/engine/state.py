@@ -99,7 +99,7 @@ COST = np.dtype([
     ("switch", "i8"), ("block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("timer_exit", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"),
     ("timer_slack", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
     ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),

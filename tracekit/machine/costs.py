@@ -40,6 +40,7 @@ _MACHINE_COSTS = {
     "footprint_bytes": ("bytes", "memory that a task uses again and again, unless the program says more"),
     "wakes_spread": ("flag", "1: a waking thread looks for an idle CPU; 0: it joins its previous one"),
     "idle_exit_ns": ("ns", "from a wakeup to the first instruction on a CPU that idled"),
+    "idle_wake_ns": ("ns", "what a waker pays beyond a wake for sending an interrupt to a CPU that idles"),
     "timer_exit_ns": ("ns", "from a timer's expiry to the first instruction on the CPU that idled for it"),
     "timer_slack_ns": ("ns", "how late a sleeping kernel thread's timer may fire"),
     "syscall_ns": ("ns", "entering and leaving the kernel once"),
