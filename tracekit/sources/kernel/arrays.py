@@ -29,10 +29,8 @@ def new_world() -> k.World:
     )
 
 
-def with_ids(world: k.World, events: Records) -> k.World:
-    """`world` with places for all tids and CPUs of the events."""
-    tids = int(max(events["tid"].max(), events["target_tid"].max(), 0)) + 1
-    cpus = int(events["cpu"].max()) + 1
+def with_ids(world: k.World, tids: int, cpus: int) -> k.World:
+    """`world` with places for so many tids and CPUs."""
     task_of_tid, of_cpu = world.task_of_tid, world.cpus
     if tids > len(task_of_tid):
         more = max(tids, min(2 * len(task_of_tid), PID_MAX + 1)) - len(task_of_tid)

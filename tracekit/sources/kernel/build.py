@@ -13,9 +13,10 @@ from tracekit.sources.base import Sink
 from tracekit.sources.kernel import machine
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.arrays import new_world, with_ids, with_room
-from tracekit.sources.kernel.events import EVENT_KINDS, GAP, Batch, KernelRecording, KernelStream, Records
-from tracekit.sources.kernel.flaws import find_flaws
-from tracekit.sources.kernel.opening import Opening, scheduling
+from tracekit.sources.kernel.copying import taken
+from tracekit.sources.kernel.events import GAP, Batch, KernelRecording, KernelStream, Records
+from tracekit.sources.kernel.flaws import TALLIES, find_flaws, tally
+from tracekit.sources.kernel.opening import Opening
 from tracekit.sources.kernel.rows_out import gap_table, interval_table, since, wakeup_table
 from tracekit.sources.kernel.settled import let_go, take_gaps, take_intervals, take_wakeups
 from tracekit.sources.kernel.tasks import task_columns
@@ -27,7 +28,7 @@ from tracekit.vocabulary import GAP_CAUSES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 1 << 18  # events between two reports of progress; their rows are handed on together
+CHUNK = 1 << 18  # events between two reports of progress; half as many rows are handed on together
 
 
 @dataclass
@@ -108,20 +109,21 @@ class _Building:
         gaps["lost_events"], gaps["cpu"], gaps["cause"] = 1, NULL, GAP_CAUSES["corrupt"]
         self._bad.append(gaps)
         kept = np.flatnonzero(flaws == 0)
-        return Batch(events[kept], lambda rows, roles: names(kept[rows], roles))
+        return Batch(taken(events, kept), lambda rows, roles: names(kept[rows], roles))
 
     def take(self, batch: Batch) -> None:
         """Run the machine over a batch, and hand on what is settled after each stretch of it."""
         events, origin_ns = batch.events, self.opening.origin_ns
-        self._count(events, origin_ns)
+        tids, cpus = self._count(events, origin_ns)
         _before_origin(events, origin_ns)
-        self.world = with_ids(self.world, events)._replace(use_wakeup=self.opening.use_wakeup)
+        self.world = with_ids(self.world, tids, cpus)._replace(use_wakeup=self.opening.use_wakeup)
         at = 0
         while at < len(events):
             stop = min(at + CHUNK, len(events))
             self.world = with_room(self.world, stop - at)
             at = machine.run(self.world, events, at, stop, origin_ns or 0)
-            self._hand_on()
+            if self.world.counts[k.N_INTERVALS] >= CHUNK // 2:
+                self._hand_on()
             self.report(self._done + at)
         self._done += len(events)
         self._read_names(batch)
@@ -140,23 +142,28 @@ class _Building:
         self.sink.append("tasks", table("tasks", columns))
         return form
 
-    def _count(self, events: Records, origin_ns: int | None) -> None:
-        told = np.flatnonzero(scheduling(events))
-        self.events += len(told)
-        self.cpus = max(self.cpus, int(events["cpu"].max()) + 1)
-        if len(told) and origin_ns is not None:
-            self.end_ns = int(events["time_ns"][told[-1]]) - origin_ns
-        for kind in self.wakeups:
-            self.wakeups[kind] += int((events["kind"] == EVENT_KINDS[kind]).sum())
+    def _count(self, events: Records, origin_ns: int | None) -> tuple[int, int]:
+        """Returns how many tids and CPUs there must be places for."""
+        found = np.zeros(TALLIES, np.int64)
+        tally(events, found)
+        told, last_ns, tids, cpus, wakings, wakeups = found.tolist()
+        self.events += told
+        self.cpus = max(self.cpus, cpus)
+        if told and origin_ns is not None:
+            self.end_ns = last_ns - origin_ns
+        self.wakeups["waking"] += wakings
+        self.wakeups["wakeup"] += wakeups
+        return tids, cpus
 
     def _hand_on(self) -> None:
-        renamed = self.world.tasks["first"]  # tasks are numbered in the order of first sight
-        for name, rows, made in (
-            ("intervals", take_intervals(self.world), interval_table),
-            ("wakeups", take_wakeups(self.world), wakeup_table),
-        ):
-            if len(rows):
-                self.sink.append(name, made(rows, renamed))
+        tasks = self.world.tasks[: self.world.counts[k.N_TASKS]]
+        renamed = tasks["first"].astype(np.int32)  # tasks are numbered in the order of first sight
+        intervals = take_intervals(self.world, renamed)
+        if len(intervals.start_ns):
+            self.sink.append("intervals", interval_table(intervals))
+        wakeups = take_wakeups(self.world, renamed)
+        if len(wakeups.at_ns):
+            self.sink.append("wakeups", wakeup_table(wakeups))
         gaps = take_gaps(self.world)
         if len(gaps):
             self.sink.append("gaps", gap_table(gaps))

@@ -1,4 +1,4 @@
-"""Events that can not be: their ids would index arrays, so none of them reaches the loop."""
+"""Events that can not be: their ids would index arrays, so none of them reaches the loop. What the others come to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.jit import cached_njit, lean
-from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row
-from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH, SYS_ENTER
+from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row, Rows, wide
+from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH, SYS_ENTER, WAKEUP, WAKING
+
+# Positions in what `tally` gives.
+SCHEDULING, LAST_NS, TIDS, CPUS, WAKINGS, WAKEUPS = (wide(place) for place in range(6))
+TALLIES = 6
 
 
 @lean
@@ -37,3 +41,19 @@ def find_flaws(events: Records, flaws: npt.NDArray[np.int8]) -> int:
         if event["value"] < 0:
             event["value"] = NULL
     return count
+
+
+@cached_njit
+def tally(events: Records, found: Rows) -> None:
+    """Of events without flaws: how many are about scheduling, the last of these's time, how many tids and CPUs there
+    must be places for, how many are wakings and wakeups. `found` is zeros."""
+    for row in range(len(events)):
+        event = events[row]
+        kind, cpu = event["kind"], event["cpu"]
+        if kind < EXIT and cpu >= 0:
+            found[SCHEDULING] += 1
+            found[LAST_NS] = event["time_ns"]
+        found[TIDS] = max(found[TIDS], wide(event["tid"]) + 1, wide(event["target_tid"]) + 1)
+        found[CPUS] = max(found[CPUS], wide(cpu) + 1)
+        found[WAKINGS] += kind == WAKING
+        found[WAKEUPS] += kind == WAKEUP

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.errors import SourceError
+from tracekit.sources.kernel.copying import concatenated, taken
 from tracekit.sources.kernel.events import Batch, KernelStream, Rows
 
 
@@ -83,18 +84,18 @@ def _in_time_order(sources: list[_Source]) -> Iterator[Batch]:
         for source in open_sources:
             assert source.batch is not None
             end = int(np.searchsorted(source.batch.events["time_ns"], bound, side="right"))
-            parts.append((source.batch, np.arange(source.at, max(end, source.at))))
+            parts.append((source.batch, slice(source.at, max(end, source.at))))
             source.at = max(end, source.at)
         yield _together(parts)
         for source in open_sources:
             source.read_on()
 
 
-def _together(parts: list[tuple[Batch, Rows]]) -> Batch:
-    events = np.concatenate([batch.events[rows] for batch, rows in parts])
+def _together(parts: list[tuple[Batch, slice]]) -> Batch:
+    events = concatenated([batch.events[rows] for batch, rows in parts])
     order = np.argsort(events["time_ns"], kind="stable")
-    owners = np.repeat(np.arange(len(parts)), [len(rows) for _, rows in parts])[order]
-    within = np.concatenate([rows for _, rows in parts])[order]
+    owners = np.repeat(np.arange(len(parts)), [rows.stop - rows.start for _, rows in parts])[order]
+    within = np.concatenate([np.arange(rows.start, rows.stop) for _, rows in parts])[order]
 
     def names(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
         found = np.empty(len(rows), object)
@@ -103,4 +104,4 @@ def _together(parts: list[tuple[Batch, Rows]]) -> Batch:
             found[chosen] = batch.names(within[rows[chosen]], roles[chosen])
         return list(found)
 
-    return Batch(events[order], names)
+    return Batch(taken(events, order), names)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.sources.kernel import world as k
+from tracekit.sources.kernel.copying import concatenated
 from tracekit.sources.kernel.events import SCHEDULING_KINDS, Batch, Records, Rows
 
 # Of the first events from the first wakeup of either kind on: if the chosen kind is not among these, the recorder
@@ -96,4 +97,4 @@ def _joined(held: Batch, batch: Batch) -> Batch:
             found[chosen] = part.names(rows[chosen] - start, roles[chosen])
         return list(found)
 
-    return Batch(np.concatenate([held.events, batch.events]), names)
+    return Batch(concatenated([held.events, batch.events]), names)

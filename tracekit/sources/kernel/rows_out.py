@@ -5,44 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
-from tracekit.sources.kernel.events import Records, Rows
-from tracekit.tables.build import NULL, table
+from tracekit.sources.kernel.events import Records
+from tracekit.sources.kernel.settled import Intervals, Wakeups
+from tracekit.tables.build import table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def interval_table(rows: Records, renamed: Rows) -> pa.Table:
-    """INTERVAL rows as a table; `renamed` has the task_id of each task."""
-    return table(
-        "intervals",
-        {
-            "task_id": renamed[rows["task"]].astype(np.int32),
-            "cpu": rows["cpu"],
-            "state": rows["state"],
-            "start_ns": rows["start_ns"],
-            "end_ns": rows["end_ns"],
-            "reason": rows["reason"],
-            "inferred": rows["inferred"] != 0,
-        },
-    )
+def interval_table(rows: Intervals) -> pa.Table:
+    """Settled intervals as a table."""
+    return table("intervals", rows._asdict())
 
 
-def wakeup_table(rows: Records, renamed: Rows) -> pa.Table:
-    """WAKE rows as a table; `renamed` has the task_id of each task."""
-    return table(
-        "wakeups",
-        {
-            "at_ns": rows["at_ns"],
-            "waker_id": _renamed(rows["waker"], renamed),
-            "wakee_id": renamed[rows["wakee"]],
-            "cpu": rows["cpu"],
-            "target_cpu": rows["target_cpu"],
-            "reason": rows["reason"],
-        },
-    )
+def wakeup_table(rows: Wakeups) -> pa.Table:
+    """Settled wakeups as a table."""
+    return table("wakeups", rows._asdict())
 
 
 def gap_table(rows: Records, streams: list[str | None] | None = None) -> pa.Table:
@@ -59,7 +38,3 @@ def since(gaps: Records, origin_ns: int) -> Records:
     moved["start_ns"] = np.maximum(gaps["start_ns"] - origin_ns, 0)
     moved["end_ns"] = np.maximum(gaps["end_ns"] - origin_ns, moved["start_ns"])
     return moved
-
-
-def _renamed(numbers: npt.NDArray[np.int32], renamed: Rows) -> Rows:
-    return np.where(numbers < 0, NULL, renamed[numbers])

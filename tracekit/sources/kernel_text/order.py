@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.jit import cached_njit
+from tracekit.sources.kernel.copying import concatenated, taken
 from tracekit.sources.kernel.events import CPU_MAX, EVENT, GAP, Batch, Records, Rows
 from tracekit.sources.kernel_text.words import NAME_BYTES, Bytes
 from tracekit.vocabulary import GAP_CAUSES
@@ -54,7 +55,7 @@ class Order:
     def take(self, events: Records, names: Bytes, last: bool) -> Batch:
         """What of all events so far is before all that may come; all of it when `last`."""
         if len(self.events):
-            events, names = np.concatenate([self.events, events]), np.concatenate([self.names, names])
+            events, names = concatenated([self.events, events]), np.concatenate([self.names, names])
         if (events["time_ns"][1:] < events["time_ns"][:-1]).any():
             events, names = self._sorted(events, names)
         late = int(np.searchsorted(events["time_ns"], self.reached_ns))
@@ -79,7 +80,7 @@ class Order:
             self._gap(bad, "corrupt")
         kept = np.flatnonzero(~astray)
         order = kept[np.argsort(times[kept], kind="stable")]
-        return events[order], names[order]
+        return taken(events, order), names[order]
 
     def _gap(self, events: Records, cause: str) -> None:
         gaps = np.zeros(len(events), GAP)
