@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -589,6 +590,81 @@ static void ticks(void)
         say("tick", median(holdups, count) - (double)least);
 }
 
+/* A forked child that writes to what it shares with its parent, and how many such pages one has that does nothing. */
+static void copies(void)
+{
+    enum { COUNT = 512, CHILDREN = 20 };
+    double *took = shared(sizeof *took), each[9];
+    char *p = mmap(NULL, COUNT * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(p, COUNT * 4096, MADV_NOHUGEPAGE);
+    memset(p, 1, COUNT * 4096);
+    for (int r = 0; r < 9; r++) {
+        pid_t child = fork();
+        if (!child) {
+            int64_t begin = now();
+            for (int i = 0; i < COUNT; i++)
+                p[i * 4096] = 2;
+            *took = (double)(now() - begin) / COUNT;
+            _exit(0);
+        }
+        waitpid(child, NULL, 0);
+        each[r] = *took;
+    }
+    say("copied_page", median(each, 9));
+    munmap(p, COUNT * 4096);
+    struct rusage before, after;
+    getrusage(RUSAGE_CHILDREN, &before);
+    for (int i = 0; i < CHILDREN; i++) {
+        pid_t child = fork();
+        if (!child)
+            _exit(0);
+        waitpid(child, NULL, 0);
+    }
+    getrusage(RUSAGE_CHILDREN, &after);
+    say("pages_copied_by_a_child", (double)(after.ru_minflt - before.ru_minflt) / CHILDREN);
+}
+
+/* A thread that last ran here is woken from here while another CPU idles: does it move there? */
+static void *report_cpu(void *argument)
+{
+    struct sleeper *s = argument;
+    for (int i = 0; i < ROUNDS; i++) {
+        queue_take(&s->queue);
+        atomic_store(&s->asked, sched_getcpu() + 1);
+    }
+    return NULL;
+}
+
+static void placement(void)
+{
+    struct sleeper *s = shared(sizeof *s);
+    pthread_t other;
+    int moved = 0;
+    queue_init(&s->queue);
+    cpu_set_t both;
+    CPU_ZERO(&both);
+    CPU_SET(here, &both);
+    CPU_SET(there, &both);
+    sched_setaffinity(0, sizeof both, &both);
+    pthread_create(&other, NULL, report_cpu, s);
+    for (int i = 0; i < ROUNDS; i++) {
+        struct timespec pause = {0, 50000};
+        nanosleep(&pause, NULL);
+        int mine = sched_getcpu() + 1, last = atomic_exchange(&s->asked, 0);
+        int64_t begin = now();
+        queue_put(&s->queue);
+        while (!atomic_load(&s->asked) && now() - begin < 200000)
+            ;
+        while (!atomic_load(&s->asked))
+            sched_yield();
+        moved += last == mine && atomic_load(&s->asked) != mine;
+    }
+    pthread_join(other, NULL);
+    pin(here);
+    say("wakeups_that_move_to_an_idle_cpu", (double)moved / ROUNDS);
+    munmap(s, sizeof *s);
+}
+
 static void pages(void)
 {
     enum { COUNT = 2048 };
@@ -605,33 +681,53 @@ static void pages(void)
     say("page_fault", median(took, 7));
 }
 
-static double walk(volatile char *p, size_t bytes)
+/* Each line says which is next, so that nothing is fetched ahead: what a program waits for at most. */
+static void chain_lines(char *p, size_t bytes)
 {
+    size_t lines = bytes / 64; /* a power of two, so that the walk meets all */
+    for (size_t i = 0; i < lines; i++)
+        *(volatile size_t *)(p + i * 64) = (i * 5 + 3) % lines;
+}
+
+static double walk(const char *p, size_t bytes)
+{
+    size_t lines = bytes / 64, at = 0;
     int64_t begin = now();
-    for (size_t i = 0; i < bytes; i += 64)
-        p[i]++;
+    for (size_t i = 0; i < lines; i++)
+        at = *(const volatile size_t *)(p + at * 64);
     return (double)(now() - begin);
 }
 
-/* A footprint walked warm, against the same after another's data went through the caches. */
+static double refill(char *own, size_t bytes, char *others, size_t evicting)
+{
+    double warm[25], cold[25];
+    chain_lines(own, bytes);
+    chain_lines(others, evicting);
+    for (int r = 0; r < 25; r++) {
+        walk(own, bytes);
+        warm[r] = walk(own, bytes);
+        walk(others, evicting);
+        cold[r] = walk(own, bytes);
+    }
+    return median(cold, 25) - median(warm, 25);
+}
+
+/* A footprint read again after another's data went through the caches, against the same undisturbed. */
 static void caches(void)
 {
-    enum { LARGEST = 4 << 20 };
-    char *own = malloc(LARGEST), *others = malloc(16 << 20), name[48];
-    memset(own, 1, LARGEST);
+    long l1 = sysconf(_SC_LEVEL1_DCACHE_SIZE), l2 = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    if (l1 <= 0 || l2 <= 0)
+        return;
+    say("l1_bytes", (double)l1);
+    say("l2_bytes", (double)l2);
+    char *own = malloc(16 << 20), *others = malloc(16 << 20), name[48];
+    memset(own, 1, 16 << 20);
     memset(others, 1, 16 << 20);
-    static const int kib[] = {4, 16, 64, 256, 1024, 4096};
-    for (int i = 0; i < 6; i++) {
-        size_t bytes = (size_t)kib[i] << 10;
-        double warm[15], cold[15];
-        for (int r = 0; r < 15; r++) {
-            walk(own, bytes);
-            warm[r] = walk(own, bytes);
-            walk(others, 4 << 20);
-            cold[r] = walk(own, bytes);
-        }
-        sprintf(name, "cache_refill_%d_kib", kib[i]);
-        say(name, median(cold, 15) - median(warm, 15));
+    say("l1_refill_of_16_kib", refill(own, 16 << 10, others, 1 << 18));
+    say("l2_refill_of_256_kib", refill(own, 256 << 10, others, 4 << 20));
+    for (int kib = 4; kib <= 4096; kib *= 4) {
+        sprintf(name, "cache_refill_%d_kib", kib);
+        say(name, refill(own, (size_t)kib << 10, others, 4 << 20));
     }
     free(own);
     free(others);
@@ -658,6 +754,9 @@ int main(int argc, char **argv)
     timers();
     ticks();
     pages();
+    copies();
+    if (there >= 0)
+        placement();
     caches();
     return 0;
 }

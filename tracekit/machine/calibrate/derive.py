@@ -51,10 +51,17 @@ _PIPE_COPIES_KIB = 2 * 32
 
 # A child that ends at once and is waited for, on one CPU: the parent's fork, the child's turn, and the parent's way
 # into its wait and out of it. Threads are measured in a crowd, as stacks that others left behind are soon used up.
+_PROCESS_LIFE = (
+    "fork_exit_wait_0_mib", "process_spawn_ns", "process_block_ns", "process_wake_ns",
+    "process_switch_ns", "address_space_ns", "process_switch_ns", "address_space_ns",
+)  # fmt: skip
 _LIVES = [
+    _difference("cow_pages", "pages_copied_by_a_child"),
+    _difference("cow_fault_ns", "copied_page"),
     _difference("process_spawn_ns", "fork_0_mib"),
-    _difference("process_exit_ns", "fork_exit_wait_0_mib", "process_spawn_ns", "process_block_ns", "process_wake_ns",
-                "process_switch_ns", "address_space_ns", "process_switch_ns", "address_space_ns"),
+    Rule("process_exit_ns", (*_PROCESS_LIFE, "cow_pages", "cow_fault_ns"),
+         " - ".join(_PROCESS_LIFE) + " - cow_pages * cow_fault_ns",
+         lambda v: v[_PROCESS_LIFE[0]] - sum(v[n] for n in _PROCESS_LIFE[1:]) - v["cow_pages"] * v["cow_fault_ns"]),
     _difference("thread_spawn_ns", "thread_create_of_500"),
     _difference("thread_exit_ns", "thread_run_and_end_of_500", "thread_switch_ns"),
 ]  # fmt: skip
@@ -90,6 +97,15 @@ C_RULES = [
     _difference("tick_ns", "tick"),
     _difference("tick_period_ns", "tick_period"),
     _difference("page_fault_ns", "page_fault"),
+    _difference("idle_wake_ns", "process_send_to_idle_cpu", "process_send_to_sleeper"),
+    _difference("tlb_refill_ns", "process_yield_switch_16_spaces", "process_yield_switch_2_spaces"),
+    _difference("fork_ns_per_mib", "fork_64_mib", "fork_0_mib", share=1 / 64),
+    _difference("l1_bytes", "l1_bytes"),
+    _difference("l2_bytes", "l2_bytes"),
+    _difference("l1_refill_ns_per_kib", "l1_refill_of_16_kib", share=1 / 16),
+    _difference("l2_refill_ns_per_kib", "l2_refill_of_256_kib", share=1 / 256),
+    Rule("wakes_spread", ("wakeups_that_move_to_an_idle_cpu",), "1 if most wakeups_that_move_to_an_idle_cpu",
+         lambda v: float(v["wakeups_that_move_to_an_idle_cpu"] > 0.5)),
 ]  # fmt: skip
 
 # Of a goroutine's hand-over only the sum shows: its parts are too short to be timed apart. Shares by what the
