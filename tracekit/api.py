@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tracekit.engine.recorded import recorded_run
+from tracekit.engine.recorder import Sink
 from tracekit.engine.replay import replay as replay_under
 from tracekit.errors import UsageError
 from tracekit.machine.profile import REFERENCE, load_profile
@@ -96,11 +97,13 @@ def replay(
     kernel: str | None = None,
     parameters: Mapping[str, int] | None = None,
     progress: Progress = no_progress,
+    sink: Sink | None = None,
 ) -> list[Run]:
     """Replay a program, or a trace by way of its program, under each model; the runs in the same order.
 
     `cpus` is as many as the recording had by default; `kernel` swaps the kernel policy below every model;
-    `parameters` go by full name, such as goroutine.min_capacity. The model `recorded` needs a trace.
+    `parameters` go by full name, such as goroutine.min_capacity. The model `recorded` needs a trace. A `sink` takes the
+    rows of a run that is too long to hold (engine.replay); it is for one model.
     """
     costs = load_profile(profile)
     cpus = cpus or work.meta.get("cpus") or DEFAULT_CPUS
@@ -113,7 +116,7 @@ def replay(
         if program is None:
             program = extract(work, profile=profile) if isinstance(work, Trace) else work
         runs.append(replay_under(program, model, cpus=cpus, profile=costs, seed=seed, kernel=kernel,
-                                 parameters=parameters, progress=progress))  # fmt: skip
+                                 parameters=parameters, progress=progress, sink=sink))  # fmt: skip
     return runs
 
 

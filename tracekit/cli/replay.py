@@ -39,7 +39,7 @@ def command(
     """Replay the same work under several models.
 
     Compares what each would cost, and writes the runs, with the program and trace they come from, to a
-    folder that `tracekit report` makes a page of.
+    folder that `tracekit report` makes a page of. A run too long for memory is written while it lasts.
     """
     from tracekit.cli import inputs, replaying
     from tracekit.cli import output as out
@@ -50,8 +50,9 @@ def command(
     store.refuse_overwrite(target, force=force)
     work = inputs.work(what, wakeup=wakeup.value, seed=seed)
     choice = replaying.Choice(models, cpus, profile, seed or 0, process, arrivals.value, kernel)
-    replayed = replaying.replay_all(work, choice)
-    store.save_all(replayed.bundles(), target, force=force)
+    with store.whole(target, force) as folder:
+        replayed = replaying.replay_all(work, choice, folder)
+        replayed.save(folder)
     _print(replayed, target, json)
 
 

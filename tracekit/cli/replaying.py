@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracekit import api
 from tracekit.cli.inputs import Work
 from tracekit.cli.output import facts
-from tracekit.cli.progress import progress
+from tracekit.cli.progress import ProgressLine, progress
+from tracekit.cli.streamed import ROWS_IN_MEMORY, RunSink
 from tracekit.cli.suggest import unknown
 from tracekit.errors import UsageError
-from tracekit.metrics.compare import bundle_labels, comparison_json, terminal_table
+from tracekit.metrics.compare import RECORDED, bundle_labels, comparison_json, side_by_side, terminal_table
+from tracekit.metrics.fidelity import recorded_tasks
+from tracekit.metrics.measure import measure
 from tracekit.models.catalog import catalog, find_kernel, find_model
 from tracekit.models.model import Model
+from tracekit.tables import store
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
 from tracekit.units import parse_bytes, parse_duration_ns
 
@@ -44,19 +49,34 @@ class Replayed:
     trace: Trace | None
     program: Program
     runs: list[Run]
+    # by position in `runs`: the metrics of those whose rows went to disk as they came, and where they are
+    measured: dict[int, pl.DataFrame] = field(default_factory=dict)
+    folders: dict[int, Path] = field(default_factory=dict)
 
-    def bundles(self) -> dict[str, Bundle]:
-        """Everything under the names it is saved by."""
-        inputs = {"trace": self.trace, "program": self.program}
-        runs = dict(zip(bundle_labels(self.runs), self.runs, strict=True))
-        return {name: bundle for name, bundle in (inputs | runs).items() if bundle is not None}
+    def save(self, folder: Path) -> None:
+        """Everything as bundles in `folder`, which is there; the runs under their labels."""
+        for name, bundle in self._inputs().items():
+            store.save(bundle, folder / f"{name}{store.SUFFIX}")
+        for i, label in enumerate(bundle_labels(self.runs)):
+            if i in self.folders:
+                self.folders[i].rename(folder / f"{label}{store.SUFFIX}")
+            else:
+                store.save(self.runs[i], folder / f"{label}{store.SUFFIX}")
+
+    def _inputs(self) -> dict[str, Bundle]:
+        return {"program": self.program} if self.trace is None else {"trace": self.trace, "program": self.program}
 
     @cached_property
     def compared(self) -> pl.DataFrame:
         """All metrics side by side; the recording's are of the tasks that were replayed."""
-        from tracekit.report.view import build_view
+        columns: list[Trace | Run] = [*([] if self.trace is None else [self.trace]), *self.runs]
+        streamed = {id(self.runs[i]): frame for i, frame in self.measured.items()}
+        frames = (streamed[id(b)] if id(b) in streamed else self._measure(b) for b in columns)
+        return side_by_side(dict(zip(bundle_labels(columns), frames, strict=True)))
 
-        return build_view(self.runs, self.trace, self.program, self.name).compared
+    def _measure(self, bundle: Trace | Run) -> pl.DataFrame:
+        recording = isinstance(bundle, Trace) or bundle.meta.get("model") == RECORDED
+        return measure(bundle, tasks=recorded_tasks(bundle, self.runs) if recording else None)
 
     def json(self) -> dict[str, Any]:
         """The program, the runs and the comparison, JSON-ready."""
@@ -119,25 +139,43 @@ def _number(name: str, text: str, unit: str) -> int:
         raise UsageError(f"{name}={text} is not a number of {unit}", remedy="for example 3, 10ms or 64KiB") from None
 
 
-def replay_all(work: Work, choice: Choice) -> Replayed:
-    """Replay the work under every chosen model, telling a terminal how far it is."""
+def replay_all(
+    work: Work, choice: Choice, folder: Path | None = None, rows_in_memory: int = ROWS_IN_MEMORY
+) -> Replayed:
+    """Replay the work under every chosen model, telling a terminal how far it is.
+
+    With a `folder`, which is there, runs of more than `rows_in_memory` rows are written in it as they come.
+    """
     trace = work.given if isinstance(work.given, Trace) else None
     with progress(f"extracting {work.name}") as line:
-        program = _program(work, choice)
-        runs = []
-        for model, parameters in choice.models.items():
+        replayed = Replayed(work.name, trace, _program(work, choice), [])
+        for model in choice.models:
             line.say(f"replaying as {model}")
-            runs += api.replay(
-                trace if trace is not None and model == api.RECORDED else program,
-                [model],
-                cpus=choice.cpus,
-                profile=choice.profile,
-                seed=choice.seed,
-                kernel=choice.kernel,
-                parameters=parameters,
-                progress=line,
-            )
-    return Replayed(work.name, trace, program, runs)
+            if folder is None or model == api.RECORDED:
+                replayed.runs.extend(_replay(replayed, choice, model, line, None))
+                continue
+            i = len(replayed.runs)
+            with RunSink(folder / f"run-{i}", replayed.program, rows_in_memory) as sink:
+                run, measured = sink.finish(*_replay(replayed, choice, model, line, sink))
+            replayed.runs.append(run)
+            if measured is not None:
+                replayed.measured[i], replayed.folders[i] = measured, sink.folder
+    return replayed
+
+
+def _replay(replayed: Replayed, choice: Choice, model: str, line: ProgressLine, sink: RunSink | None) -> list[Run]:
+    recorded = replayed.trace is not None and model == api.RECORDED
+    return api.replay(
+        replayed.trace if recorded and replayed.trace is not None else replayed.program,
+        [model],
+        cpus=choice.cpus,
+        profile=choice.profile,
+        seed=choice.seed,
+        kernel=choice.kernel,
+        parameters=choice.models[model],
+        progress=line,
+        sink=sink,
+    )
 
 
 def _program(work: Work, choice: Choice) -> Program:
