@@ -169,6 +169,10 @@ SEGMENT_KINDS: dict[str, SegmentKind] = {
     "stack": SegmentKind(("bytes",), "the stack is bytes deep from here on, at its deepest"),
     "request": SegmentKind((), "marks one request as done; takes no time"),
     "exit": SegmentKind((), "the task ends; implied after a task's last segment"),
+    "crash": SegmentKind((), "the task faults: it ends, and all that share its address space with it"),
+    "read": SegmentKind(("object_id",), "loads a variable; the task remembers what it saw"),
+    "write": SegmentKind(("object_id", "count"), "stores into a variable what the task last read, plus count"),
+    "atomic": SegmentKind(("object_id", "count"), "adds count to a variable in one step that nothing comes between"),
 }
 SEGMENTS = Words("segment kind", {name: kind.meaning for name, kind in SEGMENT_KINDS.items()})
 

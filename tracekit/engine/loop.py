@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracekit.engine import failure
 from tracekit.engine.bandwidth import new_period
 from tracekit.engine.caches import refill
 from tracekit.engine.kernel import (
@@ -22,7 +23,7 @@ from tracekit.engine.kernel import (
     switch,
     wake_thread,
 )  # fmt: skip
-from tracekit.engine.queue import arm, pop, task_slot
+from tracekit.engine.queue import arm, crash_slot, pop, task_slot
 from tracekit.engine.record import MARGIN, charge, set_state
 from tracekit.engine.state import (
     BLOCKED,
@@ -87,6 +88,7 @@ def _leave_task(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> Non
     native = sim.tasks[task].layer == NATIVE
     if leaving == ENDS:
         finish(runtime, kernel, sim, cpu, task)
+        failure.ended(runtime, kernel, sim, cpu, task)
         if native:
             leave(kernel, sim, cpu, T_ENDED)
         else:
@@ -234,8 +236,10 @@ def dispatch(runtime: Any, kernel: Any, sim: Sim, slot: int) -> None:
         timer = slot - 2 * cpus - RUNTIME_SLOTS - 1
         if timer < sim.tasks.size:
             on_timer(runtime, kernel, sim, timer)
-        else:
+        elif slot < crash_slot(sim):
             wake_thread(kernel, sim, timer - sim.tasks.size, NONE, False)
+        else:
+            failure.strike(runtime, kernel, sim, sim.world[0].crash_task)
     elif slot < 2 * cpus:
         on_tick(kernel, sim, slot - cpus)
     elif slot == 2 * cpus + RUNTIME_SLOTS:
@@ -246,6 +250,8 @@ def dispatch(runtime: Any, kernel: Any, sim: Sim, slot: int) -> None:
 
 @njit
 def _arm_starts(sim: Sim) -> None:
+    if sim.world[0].crash_task >= 0:
+        arm(sim, crash_slot(sim), sim.world[0].crash_at)
     for task in range(sim.tasks.size):
         if sim.tasks[task].start >= 0:
             arm(sim, task_slot(sim, task), sim.tasks[task].start)

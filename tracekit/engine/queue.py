@@ -2,7 +2,7 @@
 stale event is ever popped. Order is (time, priority, sequence).
 
 Slots: one per CPU (its activity is over), one tick per CPU, RUNTIME_SLOTS for the runtime, one for the bandwidth
-period, one timer per task, one per kernel thread.
+period, one timer per task, one per kernel thread, one for a crash from outside.
 """
 
 from __future__ import annotations
@@ -55,6 +55,12 @@ def task_slot(sim: Sim, task: int) -> int:
 def thread_slot(sim: Sim, thread: int) -> int:
     """The slot of a kernel thread's own timer, for a runtime that lets its threads sleep."""
     return 2 * sim.cpus.size + RUNTIME_SLOTS + 1 + sim.tasks.size + thread
+
+
+@njit
+def crash_slot(sim: Sim) -> int:
+    """The slot of a crash from outside."""
+    return 2 * sim.cpus.size + RUNTIME_SLOTS + 1 + sim.tasks.size + sim.threads.size
 
 
 @njit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracekit import __version__
-from tracekit.engine import kernel, loop, setup
+from tracekit.engine import failure, kernel, loop, setup, variables
 from tracekit.engine import state as st
 from tracekit.engine.recorder import BUFFERS, Chunks, Recorder, Sink, task_table
 from tracekit.errors import ModelError, UsageError
@@ -56,6 +56,7 @@ def replay(
     seed: int = 0,
     kernel: str | None = None,
     parameters: Mapping[str, int] | None = None,
+    crash: failure.Crash | None = None,
     progress: Progress | None = None,
     sink: Sink | None = None,
 ) -> Run:
@@ -64,6 +65,8 @@ def replay(
     `kernel` swaps the kernel policy; `parameters` by full name, such as goroutine.preempt_ns. The same arguments
     give the same run on every machine. Raises UsageError (model, CPUs, parameters) and ModelError (a rule broken
     by the program or the model, with the event's number and time). A deadlock is a result: see meta["outcome"].
+    `crash` is a fault from outside; UsageError if there is nothing that it could hit. What a crash took with it is in
+    meta["failure"] (failure.radius), what became of variables in meta["variables"] (variables.outcome).
 
     With a `sink`, such as tables.stream.BundleWriter(folder, "run"), rows go there while the run lasts and are not
     kept: the run that is returned has its tasks and its meta (for the writer's `finish`), and no other rows.
@@ -74,7 +77,12 @@ def replay(
     policy = find_kernel(kernel) if kernel else chosen.kernel
     profile = profile or load_profile()
     values = resolve(chosen, policy, parameters or {})
-    sim, starts, fan_out, runtime_state, kernel_state = _states(program, chosen, policy, cpus, profile, seed, values)
+    struck = failure.target(program, crash) if crash else st.NONE
+    sim, starts, fan_out, runtime_state, kernel_state = _states(
+        program, chosen, policy, cpus, profile, seed, values, struck
+    )
+    if crash:
+        sim.world.crash_task[:], sim.world.crash_at[:] = struck, crash.at_ns
     kept = Chunks()
     recorder = Recorder(sim, starts, sink or kept)
     run = compiled_run(chosen, policy)
@@ -88,7 +96,12 @@ def replay(
         _raise(sim, program)
     _close(sim, status)
     recorder.flush()
+    if crash and not sim.world.struck[0]:
+        raise failure.missed(program, sim, struck, crash.at_ns)
+    if sim.world.cut[0]:
+        failure.close(sim, st.E_KILLED)
     meta = _meta(program, chosen, policy, cpus, seed, profile, values, sim, status)
+    meta |= {"failure": failure.radius(program, sim), "variables": variables.outcome(program, sim, starts)}
     tasks = task_table(program, chosen.form, sim)
     if sink:
         sink.append("tasks", tasks)
@@ -97,7 +110,14 @@ def replay(
 
 
 def _states(
-    program: Program, model: Model, policy: KernelPolicy, cpus: int, profile: Profile, seed: int, values: dict[str, int]
+    program: Program,
+    model: Model,
+    policy: KernelPolicy,
+    cpus: int,
+    profile: Profile,
+    seed: int,
+    values: dict[str, int],
+    struck: int = st.NONE,
 ) -> tuple[st.Sim, Any, int, Any, Any]:
     runtime_values = own(values, model.name)
     hosted = model.runtime.hosted
@@ -114,6 +134,7 @@ def _states(
     sim, starts, fan_out = setup.new_sim(
         program, cpus=cpus, cost_rows=cost_rows, hosted=hosted,
         own_space=model.own_space, own_threads=own_threads, seed=seed,
+        crashes=struck >= 0,
     )  # fmt: skip
     world = sim.world
     setup.machine_rules(sim, policy_values)
@@ -155,6 +176,8 @@ def _close(sim: st.Sim, status: int) -> None:
 
 
 def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
+    if sim.world.crashed[0]:
+        return "crashed", failure.told(program, sim)
     if status == loop.FINISHED:
         return "completed", ""
     stuck = np.flatnonzero((sim.tasks.state == st.BLOCKED) & (sim.tasks.converted == 1))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tracekit.engine import failure, variables
 from tracekit.engine import state as st
 from tracekit.errors import ModelError
 from tracekit.tables.bundle import Program
@@ -17,7 +18,7 @@ BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
     "address_space", "cache_refill", "idle_exit", "idle_wake", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
-    "stack_growth", "page_fault", "steal", "tlb_refill",
+    "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
 )  # fmt: skip
 FIRST_STACK_BYTES = {"process": 8192, "thread": 8192, "goroutine": 2048}
 
@@ -179,14 +180,23 @@ def footprints(sim: st.Sim, program: Program, default_bytes: int) -> None:
 
 
 def new_sim(
-    program: Program, *, cpus: int, cost_rows: Any, hosted: bool, own_space: bool, own_threads: int, seed: int
+    program: Program,
+    *,
+    cpus: int,
+    cost_rows: Any,
+    hosted: bool,
+    own_space: bool,
+    own_threads: int,
+    seed: int,
+    crashes: bool = False,
 ) -> tuple[st.Sim, Any, int]:
     """The engine's state at time 0, where each task's segments begin, and the fan-out bound. Raises ModelError for a program without tasks."""
     if program.tables["tasks"].num_rows == 0:
         raise ModelError("the program has no tasks")
     segs, starts = segments(program)
     task_rows = tasks(program, starts, hosted)
-    most = fan_out(segs)
+    counting = own_space and (crashes or bool(np.any(segs.kind == st.S_CRASH)))
+    most = max(fan_out(segs), len(task_rows) if counting else 0)
     thread_rows = _threads(task_rows, spaces(program, task_rows.converted, own_space), own_threads)
     thread_rows.weight[: np.count_nonzero(task_rows.layer == st.NATIVE)] = weights(program)[
         task_rows.layer == st.NATIVE
@@ -201,14 +211,19 @@ def new_sim(
     world.random[:] = seed & 0x7FFFFFFF
     world.live[:] = len(task_rows)
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
-    slots = 2 * cpus + st.RUNTIME_SLOTS + 1 + len(task_rows) + len(thread_rows)
+    world.crash_task[:] = st.NONE
+    slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(
         world, task_rows, thread_rows, cpu_rows, segs, objects(program), cost_rows,
         st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32), np.full(st.ASIDS * cpus, st.NONE, np.int32),
         *(st.records(rows, dtype) for dtype in (st.INTERVAL, st.WAKEUP_ROW, st.OVERHEAD_ROW, st.MEMORY_ROW,
                                                 st.OPERATION_ROW)),
+        *variables.room(program, own_space),
+        *failure.pipe_ends(program, segs, starts, counting),
     )  # fmt: skip
+    variables.prepare(sim, own_space)
+    failure.prepare(sim, counting)
     return sim, starts, most
 
 

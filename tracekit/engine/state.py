@@ -21,7 +21,7 @@ O_SWITCH, O_SPACE, O_CACHE = (OVERHEADS[n] for n in ("switch", "address_space", 
 O_SPAWN, O_SYNC, O_COPY = (OVERHEADS[n] for n in ("spawn", "sync", "ipc_copy"))
 O_RUNTIME, O_STEAL, O_HANDOFF = (OVERHEADS[n] for n in ("runtime", "steal", "handoff"))
 O_STACK, O_TICK, O_IDLE, O_SYSCALL = (OVERHEADS[n] for n in ("stack_growth", "tick", "idle_exit", "syscall"))
-E_EXIT = EXIT_REASONS["exit"]
+E_EXIT, E_CRASH, E_KILLED, E_MAIN = (EXIT_REASONS[n] for n in ("exit", "crash", "killed", "main_returned"))
 S = SEGMENTS
 (S_COMPUTE, S_SLEEP, S_IO, S_NETWORK, S_SYSCALL, S_ARRIVAL, S_YIELD, S_LOCK, S_UNLOCK, S_READ_LOCK, S_READ_UNLOCK) = (
     S[n] for n in ("compute", "sleep", "io", "network", "syscall", "arrival", "yield", "lock", "unlock", "read_lock",
@@ -31,6 +31,7 @@ S = SEGMENTS
     S[n] for n in ("send", "recv", "wait", "signal", "spawn", "join", "wait_group_add", "wait_group_done",
                    "wait_group_wait", "stack", "request", "exit")
 )  # fmt: skip
+S_CRASH, S_READ, S_WRITE, S_ATOMIC = (S[n] for n in ("crash", "read", "write", "atomic"))
 K_SEMAPHORE = OBJECT_KINDS["semaphore"]
 
 # Thread states, and why a thread that still runs is about to leave its CPU or its task.
@@ -59,6 +60,8 @@ WORLD = np.dtype([
     ("tick_phase", "i8"), ("tick_skew", "i8"), ("watched", "i8"),
     ("quota", "i8"), ("period", "i8"), ("bandwidth_slice", "i8"), ("pool", "i8"), ("throttled", "i8"),
     ("cache_model", "i8"),
+    ("own_space", "i8"), ("variables", "i8"), ("crashed", "i8"), ("cut", "i8"), ("counted", "i8"), ("struck", "i8"),
+    ("crash_task", "i8"), ("crash_at", "i8"), ("lost_ns", "i8"),
 ], align=True)  # fmt: skip
 
 TASK = np.dtype([
@@ -92,6 +95,7 @@ SEGMENT = np.dtype([
 OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
+    ("writers", "i4"), ("readers", "i4"),
 ], align=True)  # fmt: skip
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.
@@ -104,6 +108,7 @@ COST = np.dtype([
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
     ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),
     ("l1_bytes", "i8"), ("l2_bytes", "i8"), ("l1_per_kib", "i8"), ("l2_per_kib", "i8"),
+    ("access", "i8"), ("atomic", "i8"), ("line", "i8"),
 ], align=True)  # fmt: skip
 
 EVENT = np.dtype([("time", "i8"), ("order", "i8"), ("slot", "i8")], align=True)
@@ -142,6 +147,10 @@ class Sim(Handle):
     overheads: Records
     memory: Records
     operations: Records
+    values: Any  # int64 of each variable, by address space (engine/variables.py)
+    registers: Any  # int64 by task: what it last read
+    first_end: Any  # where each task's pipe ends begin (engine/failure.py)
+    pipe_ends: Any
 
 
 def records(rows: int, dtype: np.dtype[Any]) -> Records:

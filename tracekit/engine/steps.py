@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import sync
+from tracekit.engine import failure, sync, variables
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
 from tracekit.engine.state import (
@@ -22,12 +22,15 @@ from tracekit.engine.state import (
     R_SLEEP,
     R_SYSCALL,
     S_ARRIVAL,
+    S_ATOMIC,
     S_COMPUTE,
+    S_CRASH,
     S_EXIT,
     S_IO,
     S_JOIN,
     S_LOCK,
     S_NETWORK,
+    S_READ,
     S_READ_LOCK,
     S_READ_UNLOCK,
     S_RECV,
@@ -122,6 +125,7 @@ def _spawn(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, target: int
     t.paid = 0
     t.pc += 1
     start(runtime, kernel, sim, target, cpu, task)
+    variables.inherit(sim, target, task)
 
 
 @njit
@@ -162,6 +166,8 @@ def _use_object(
         sync.read_lock(sim, cpu, task, item)
     elif kind == S_READ_UNLOCK:
         sync.read_unlock(runtime, kernel, sim, cpu, task, item)
+    elif S_READ <= kind <= S_ATOMIC:  # neighbours in the vocabulary
+        variables.use(sim, cpu, task, kind, item, count)
 
 
 @njit
@@ -198,6 +204,8 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         _grow_stack(sim, cpu, task, segment.bytes)
     elif kind == S_REQUEST:
         t.pc += 1
+    elif kind == S_CRASH:
+        failure.crash(sim, cpu, task)
     elif kind == S_EXIT:
         t.end = t.pc
         _exit(sim, cpu, task)

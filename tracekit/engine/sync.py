@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracekit.engine import failure
 from tracekit.engine.kernel import NEGATIVE, NOT_HELD, fail
 from tracekit.engine.record import charge
 from tracekit.engine.state import (
+    E_EXIT,
+    E_KILLED,
     EXITED,
     HOSTED,
     NONE,
@@ -177,6 +180,9 @@ def _copy_cost(sim: Sim, task: int, size: int) -> int:
 def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, size: int) -> None:
     """Put a message of `size` bytes into a channel."""
     o = sim.objects[item]
+    if o.readers == 0 and sim.world[0].crashed > 0:
+        failure.sever(sim, cpu, task, E_KILLED)
+        return
     t = sim.tasks[task]
     charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].channel)
     charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
@@ -205,6 +211,9 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
     if sender >= 0:
         o.count += 1
         o.bytes += sim.segments[sim.tasks[sender].pc].bytes
+    if o.count == 0 and o.writers == 0 and sim.world[0].crashed > 0:
+        failure.sever(sim, cpu, task, E_EXIT)
+        return
     if o.count == 0:
         _wait(sim, cpu, task, item, R_RECV)
         return

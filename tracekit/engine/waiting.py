@@ -8,7 +8,6 @@ from tracekit.engine.kernel import wake_thread
 from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
 from tracekit.engine.state import (
     BLOCKS,
-    E_EXIT,
     EXITED,
     HOSTED,
     NATIVE,
@@ -99,7 +98,6 @@ def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     world = sim.world[0]
     set_state(sim, task, EXITED, NONE, NONE)
     t.ended = world.now
-    t.exit_reason = E_EXIT
     world.live -= 1
     if t.converted:
         world.live_converted -= 1

@@ -50,6 +50,9 @@ _MACHINE_COSTS = {
     "stack_copy_ns_per_kib": ("ns per KiB", "copying one KiB of a goroutine stack that grows"),
     "stack_growth_ns": ("ns", "growing a goroutine stack once, without the copying"),
     "page_fault_ns": ("ns", "first touch of one page"),
+    "access_ns": ("ns", "one load or store of shared memory that this CPU's cache holds"),
+    "atomic_ns": ("ns", "one atomic read-modify-write that this CPU's cache holds"),
+    "line_ns": ("ns", "fetching a cache line that another CPU wrote last"),
     "steal_ns": ("ns", "looking into one other P's queue"),
     "thread_handoff_ns": (
         "ns",

@@ -40,6 +40,7 @@ USES_OBJECT = {
     "lock": _LOCKS, "unlock": _LOCKS, "read_lock": ("rwmutex",), "read_unlock": ("rwmutex",),
     "send": ("channel",), "recv": ("channel",), "wait": _EVENTS, "signal": _EVENTS,
     "wait_group_add": ("wait_group",), "wait_group_done": ("wait_group",), "wait_group_wait": ("wait_group",),
+    "read": ("variable",), "write": ("variable",), "atomic": ("variable",),
 }  # fmt: skip
 
 Frames = dict[str, pl.DataFrame]
