@@ -1,0 +1,1 @@
+"""Data races: accesses to one variable, one of them a write, that nothing orders."""
