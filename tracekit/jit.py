@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.cpu import CPUTargetOptions
-from numba.core.types import Integer, int64, unliteral
+from numba.core.types import int8, int16, int32, int64, unliteral
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -108,8 +108,8 @@ def _widen(dispatcher: Any) -> None:
 
 
 def _wide(kind: Any) -> Any:
-    plain: Any = unliteral(kind)
-    return int64 if isinstance(plain, Integer) and plain.signed and plain.bitwidth < 64 else plain
+    plain = unliteral(kind)
+    return int64 if plain in (int8, int16, int32) else plain
 
 
 # Counting references to the arrays that go from callee to callee took 95 % of the readers' loops (400 ns of 415 an
