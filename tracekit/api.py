@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from tracekit.engine.failure import Crash
 from tracekit.engine.recorded import recorded_run
 from tracekit.engine.recorder import Sink
 from tracekit.engine.replay import replay as replay_under
@@ -96,13 +97,15 @@ def replay(
     seed: int = 0,
     kernel: str | None = None,
     parameters: Mapping[str, int] | None = None,
+    crash: Crash | None = None,
     progress: Progress = no_progress,
     sink: Sink | None = None,
 ) -> list[Run]:
     """Replay a program, or a trace by way of its program, under each model; the runs in the same order.
 
     `cpus` is as many as the recording had by default; `kernel` swaps the kernel policy below every model;
-    `parameters` go by full name, such as goroutine.min_capacity. The model `recorded` needs a trace. A `sink` takes the
+    `parameters` go by full name, such as goroutine.min_capacity. The model `recorded` needs a trace. `crash` is a
+    fault from outside (engine.failure). A `sink` takes the
     rows of a run that is too long to hold (engine.replay); it is for one model.
     """
     costs = load_profile(profile)
@@ -116,7 +119,7 @@ def replay(
         if program is None:
             program = extract(work, profile=profile) if isinstance(work, Trace) else work
         runs.append(replay_under(program, model, cpus=cpus, profile=costs, seed=seed, kernel=kernel,
-                                 parameters=parameters, progress=progress, sink=sink))  # fmt: skip
+                                 parameters=parameters, crash=crash, progress=progress, sink=sink))  # fmt: skip
     return runs
 
 

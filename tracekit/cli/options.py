@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tracekit.errors import UsageError
+
+if TYPE_CHECKING:
+    from tracekit.engine.failure import Crash
 
 Output = Annotated[
     Path | None, typer.Option("--output", "-o", help="Where to write; by default a name made from the input's.")
@@ -65,6 +68,28 @@ Arrivals = Annotated[
         "--arrivals", help="Outside events come `closed`, a time after the task waits, or `open`, when recorded."
     ),
 ]
+
+CrashAt = Annotated[
+    str | None,
+    typer.Option("--crash", metavar="TASK@TIME", help="Let this task (name or id) fault at this time, such as 20ms."),
+]
+
+
+def crash(given: str | None) -> Crash | None:
+    """`worker[1]@20ms` → Crash. Raises UsageError."""
+    if given is None:
+        return None
+    from tracekit.engine.failure import Crash
+    from tracekit.units import parse_duration_ns
+
+    task, at, time = given.rpartition("@")
+    try:
+        at_ns = parse_duration_ns(time)
+    except ValueError:
+        at_ns = -1
+    if not at or not task or at_ns < 0:
+        raise UsageError(f"--crash {given!r} is not TASK@TIME", remedy="for example worker[1]@20ms or 3@1.5s")
+    return Crash(int(task) if task.isdecimal() else task, at_ns)
 
 
 def settings(given: list[str] | None) -> dict[str, str]:

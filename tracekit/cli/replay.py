@@ -32,6 +32,7 @@ def command(
     wakeup: options.Wakeup = options.WakeupEvent.waking,
     kernel: options.Kernel = None,
     set_: options.Settings = None,
+    crash: options.CrashAt = None,
     output: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -49,7 +50,8 @@ def command(
     target = output or out.default_name(what, SUFFIX)
     store.refuse_overwrite(target, force=force)
     work = inputs.work(what, wakeup=wakeup.value, seed=seed)
-    choice = replaying.Choice(models, cpus, profile, seed or 0, process, arrivals.value, kernel)
+    struck = options.crash(crash)
+    choice = replaying.Choice(models, cpus, profile, seed or 0, process, arrivals.value, kernel, struck)
     with store.whole(target, force) as folder:
         replayed = replaying.replay_all(work, choice, folder)
         replayed.save(folder)

@@ -27,6 +27,8 @@ from tracekit.units import parse_bytes, parse_duration_ns
 if TYPE_CHECKING:
     import polars as pl
 
+    from tracekit.engine.failure import Crash
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -39,6 +41,7 @@ class Choice:
     process: str | None = None
     arrivals: str = "closed"
     kernel: str | None = None
+    crash: Crash | None = None
 
 
 @dataclass(frozen=True)
@@ -173,6 +176,7 @@ def _replay(replayed: Replayed, choice: Choice, model: str, line: ProgressLine, 
         seed=choice.seed,
         kernel=choice.kernel,
         parameters=choice.models[model],
+        crash=choice.crash,
         progress=line,
         sink=sink,
     )

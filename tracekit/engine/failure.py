@@ -22,6 +22,7 @@ from tracekit.engine.state import (
     E_CRASH,
     E_EXIT,
     E_KILLED,
+    E_MAIN,
     ENDS,
     EXITED,
     NEW,
@@ -110,6 +111,9 @@ def ended(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         if not world.own_space:
             end_process(sim)
             return
+    if world.main_returns and task == 0 and not world.own_space:
+        end_process(sim)
+        return
     if world.counted == 0:
         return
     if t.exit_reason == E_CRASH and world.crashed == 1:  # until now nobody minded pipes without writers
@@ -260,8 +264,9 @@ def missed(program: Program, sim: Sim, task: int, at_ns: int) -> UsageError:
     return UsageError(f"{what}: it is created at {format_duration(int(row.start))}", remedy="give a later time")
 
 
-def close(sim: Sim, reason: int) -> None:
-    """Who is alive when the process goes ends with it, for `reason`."""
+def close(sim: Sim) -> None:
+    """Who is alive when the process goes ends with it."""
+    reason = E_KILLED if sim.world.crashed[0] else E_MAIN
     alive = (sim.tasks.converted == 1) & (sim.tasks.state != NEW) & (sim.tasks.state != EXITED)
     first = alive & (sim.tasks.exit_reason == E_CRASH)
     sim.tasks.exit_reason[alive] = np.where(first[alive], E_CRASH, reason)
@@ -271,20 +276,21 @@ def close(sim: Sim, reason: int) -> None:
 
 def radius(program: Program, sim: Sim) -> dict[str, int] | None:
     """The blast radius, or None where nothing ended early: `tasks_crashed`, `tasks_ended` (with them, before they were
-    done), `tasks_waiting` (alive, for ever), `tasks_finished`, `work_lost_ns` (compute that was asked for and never
+    done), `tasks_waiting` (alive, for ever), `orphans` (outlived main), `tasks_finished`, `work_lost_ns` (compute that was asked for and never
     done), `requests_lost`."""
     world = sim.world[0]
-    if not (world.crashed or world.cut):
+    if not (world.crashed or world.cut or world.main_returns):
         return None
     ours = sim.tasks.converted == 1
     undone = _undone(sim, ours)
     crashed = ours & (sim.tasks.state == EXITED) & (sim.tasks.exit_reason == E_CRASH)
-    gone = ours & (sim.tasks.state == EXITED) & (crashed | (sim.tasks.exit_reason == E_KILLED) | (undone["steps"] > 0))
+    gone = ours & (sim.tasks.state == EXITED) & ((sim.tasks.exit_reason != E_EXIT) | (undone["steps"] > 0))
     waiting = ours & (sim.tasks.state != EXITED) & (sim.tasks.state != NEW)
     return {
         "tasks_crashed": int(crashed.sum()),
         "tasks_ended": int(gone.sum()),
         "tasks_waiting": int(waiting.sum()),
+        "orphans": int((ours & (sim.tasks.ended > sim.tasks.ended[0])).sum()) if world.main_returns else 0,
         "tasks_finished": int((ours & (sim.tasks.state == EXITED) & ~gone).sum()),
         "tasks_never_started": int((ours & (sim.tasks.state == NEW)).sum()),
         "work_lost_ns": int(undone["compute"].sum()) + _broken_off(sim),

@@ -99,7 +99,7 @@ def replay(
     if crash and not sim.world.struck[0]:
         raise failure.missed(program, sim, struck, crash.at_ns)
     if sim.world.cut[0]:
-        failure.close(sim, st.E_KILLED)
+        failure.close(sim)
     meta = _meta(program, chosen, policy, cpus, seed, profile, values, sim, status)
     meta |= {"failure": failure.radius(program, sim), "variables": variables.outcome(program, sim, starts)}
     tasks = task_table(program, chosen.form, sim)
@@ -142,6 +142,7 @@ def _states(
     setup.footprints(sim, program, runtime_values.get("footprint_bytes", 0) or figures["footprint_bytes"])
     world.min_capacity[:] = runtime_values.get("min_capacity", 0)
     world.lock_handoff_ns[:] = runtime_values.get("lock_handoff_ns", 0)
+    world.main_returns[:] = bool(program.meta.get("main_returns"))
     if model.form == "goroutine":
         world.resident[:] = figures["go_runtime_resident_bytes"]
         world.virtual[:] = figures["go_runtime_virtual_bytes"]

@@ -61,7 +61,7 @@ WORLD = np.dtype([
     ("quota", "i8"), ("period", "i8"), ("bandwidth_slice", "i8"), ("pool", "i8"), ("throttled", "i8"),
     ("cache_model", "i8"),
     ("own_space", "i8"), ("variables", "i8"), ("crashed", "i8"), ("cut", "i8"), ("counted", "i8"), ("struck", "i8"),
-    ("crash_task", "i8"), ("crash_at", "i8"), ("lost_ns", "i8"),
+    ("crash_task", "i8"), ("crash_at", "i8"), ("lost_ns", "i8"), ("main_returns", "i8"),
 ], align=True)  # fmt: skip
 
 TASK = np.dtype([

@@ -25,6 +25,7 @@ GROUPS: dict[str, str] = {
     "switching": "Switching",
     "latency": "Latency",
     "memory": "Memory",
+    "failure": "Failure",
 }
 
 
@@ -89,5 +90,13 @@ _METRICS = (
            "most physical memory held at a time", key=_SHOWN),
     Metric("peak_virtual", "peak virtual memory", "bytes", "lower", "memory",
            "most address space reserved at a time", key=_SHOWN),
+    Metric("tasks_cut_off", "tasks cut off", "count", "lower", "failure",
+           "tasks that ended before they were done: crashed, or ended with their process or their pipe", key=_SHOWN),
+    Metric("tasks_left_waiting", "tasks left waiting", "count", "lower", "failure",
+           "tasks alive that wait for what the dead would have given", key=_SHOWN),
+    Metric("work_lost", "work lost", "ns", "lower", "failure", "compute asked for and never done", key=_SHOWN),
+    Metric("requests_lost", "requests lost", "count", "lower", "failure", "requests that were never done", key=_SHOWN),
+    Metric("updates_lost", "updates lost", "count", "lower", "failure",
+           "additions to variables that the first task does not see at the end", key=_SHOWN),
 )  # fmt: skip
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}

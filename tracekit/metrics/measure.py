@@ -51,6 +51,7 @@ def _rows(seen: Activity, cpus: int | None) -> Iterator[Row]:
     yield from _counters(seen)
     yield from _latencies(seen)
     yield from _memory(seen)
+    yield from _failure(seen)
 
 
 def _overheads(seen: Activity) -> pl.DataFrame:
@@ -151,6 +152,17 @@ def _latencies(seen: Activity) -> Iterator[Row]:
             yield metric, label, value
     if len(delays_ns):
         yield "run_queue_delay", TOTAL, int(delays_ns.sum())
+
+
+def _failure(seen: Activity) -> Iterator[Row]:
+    found = seen.bundle.meta.get("failure")
+    if isinstance(found, dict):
+        names = {"tasks_cut_off": "tasks_ended", "tasks_left_waiting": "tasks_waiting", "work_lost": "work_lost_ns",
+                 "requests_lost": "requests_lost"}  # fmt: skip
+        yield from ((metric, "", found[name]) for metric, name in names.items())
+    changed = seen.bundle.meta.get("variables")
+    if changed:
+        yield "updates_lost", "", sum(variable["lost"] for variable in changed)
 
 
 def _memory(seen: Activity) -> Iterator[Row]:

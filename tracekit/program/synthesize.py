@@ -244,7 +244,7 @@ class _Synthesis:
             "origin": "workload", "name": self.workload.name, "form": None,
             "source": {"path": self.workload.where, "sha256": self.workload.sha256, "parameters": self.parameters},
             "seed": self.seed, "cpus": None, "coverage": None, "removed_ns": {}, "policies": policies,
-            "objects": object_groups(objects), "tool_version": __version__,
+            "objects": object_groups(objects), "main_returns": self.workload.main_returns, "tool_version": __version__,
         }  # fmt: skip
 
 

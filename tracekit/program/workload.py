@@ -53,7 +53,7 @@ from tracekit.program.steps import Names, Node, parse_steps, suggestion
 from tracekit.units import parse_bytes
 from tracekit.vocabulary import OBJECT_KINDS
 
-_TOP = ("name", "claim", "look_for", "seed", "leaves_waiting", "parameters", "objects", "tasks")
+_TOP = ("name", "claim", "look_for", "seed", "leaves_waiting", "main_returns", "parameters", "objects", "tasks")
 _OF_OBJECT = ("kind", "capacity", "count")
 _OF_TASK = ("start", "count", "steps", "nice", "footprint")
 _EXPECTED = {str: "a text", int: "a whole number from 0", bool: "true or false", dict: "a table"}
@@ -95,6 +95,7 @@ class Workload:
     sha256: str
     seed: int
     leaves_waiting: bool  # some tasks wait for ever, on purpose
+    main_returns: bool  # the first task's end is the program's: threads and goroutines end with it
     parameters: Mapping[str, int]
     objects: Mapping[str, ObjectSpec]
     tasks: Mapping[str, TaskSpec]
@@ -127,6 +128,7 @@ def parse_workload(text: str, *, where: str) -> Workload:
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         seed=data.get("seed", 1),
         leaves_waiting=data.get("leaves_waiting", False),
+        main_returns=data.get("main_returns", False),
         parameters=parameters,
         objects=objects,
         tasks=tasks,
@@ -148,7 +150,7 @@ def _toml(text: str, where: str) -> dict[str, Any]:
 
 
 def _check_top(data: Mapping[str, Any], names: Names) -> None:
-    types: dict[str, type] = {"seed": int, "leaves_waiting": bool, "parameters": dict, "objects": dict, "tasks": dict}
+    types: dict[str, type] = {"seed": int, "leaves_waiting": bool, "main_returns": bool, "parameters": dict, "objects": dict, "tasks": dict}
     for key, value in data.items():
         names.lines.header(key)
         wanted = types.get(names.known(key, _TOP, "key"), str)
