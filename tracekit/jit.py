@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 
 import numba
 from numba.core.cpu import CPUTargetOptions
-from numba.core.types import int8, int16, int32, int64, unliteral
+from numba.core.types import int8, int16, int32, int64
+from numba.core.types.misc import unliteral
 
 F = TypeVar("F", bound=Callable[..., Any])
 

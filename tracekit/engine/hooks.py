@@ -28,10 +28,11 @@ _TABLE: dict[tuple[str, type], Callable[..., Any]] = {}
 
 
 def implements(hook: Callable[..., Any], state: type) -> Callable[[F], F]:
-    """File the decorated function as `hook` for policies whose state is `state`."""
+    """File the decorated function as `hook` for policies whose state is `state`; one of another policy will do, if its
+    state has the fields that the function uses."""
 
     def register(function: F) -> F:
-        compiled = njit(function)
+        compiled: F = njit(getattr(function, "py_func", function))
         _TABLE[(hook.__name__, state)] = compiled
         return compiled
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from tracekit.engine.bandwidth import give_back, has_runtime, throttle
 from tracekit.engine.caches import change_space, first_run, refill
+from tracekit.engine.clock import arm_tick
 from tracekit.engine.hooks import (
-    MIGRATED,
     PREEMPTED,
     SPAWN,
     WAKEUP,
@@ -18,11 +18,9 @@ from tracekit.engine.hooks import (
     lingers,
     pick_next,
     preempts,
-    rebalance,
     running,
     select_cpu,
     stopping,
-    tick,
 )  # fmt: skip
 from tracekit.engine.queue import arm, cpu_slot, disarm, tick_slot
 from tracekit.engine.record import charge, set_state, write_overhead
@@ -50,10 +48,6 @@ from tracekit.jit import njit
 # What `fail` names; replay.py has the words.
 BAD_CPU, BAD_PICK, STARVED, BAD_TASK, NOT_HELD, NEGATIVE, NO_THREADS, NOT_BLOCKED = 1, 2, 3, 4, 5, 6, 7, 8
 BAD_PULL, BAD_PUSH, BAD_PUSH_CPU, OVERFLOW, FORGOTTEN, LEFT_BEHIND = 9, 10, 11, 12, 13, 14
-
-# A thread that waited this long while a CPU idles is starved: no rule of the policies here leaves one for more than
-# a fraction of it (sched_ext's watchdog ends a scheduler after 30 s, whatever the other CPUs do)
-STARVED_NS = 1_000_000_000
 
 
 @njit
@@ -100,17 +94,6 @@ def account(kernel: Any, sim: Sim, cpu: int) -> None:
 
 
 @njit
-def _arm_tick(sim: Sim, cpu: int) -> None:
-    slot = tick_slot(sim, cpu)
-    if sim.slots[slot] < 0:
-        period = sim.costs[NATIVE].tick_period
-        world = sim.world[0]
-        # ticks are locked to the clock of the machine, not to a thread's start
-        phase = (world.tick_phase + cpu * world.tick_skew) % period
-        arm(sim, slot, (world.now + period - phase) // period * period + phase)
-
-
-@njit
 def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
     c = sim.cpus[cpu]
     c.idle = WAKING
@@ -121,7 +104,8 @@ def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
 
 
 @njit
-def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu: int) -> None:
+def join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu: int) -> None:
+    """The thread is runnable on cpu, which preempts for it, or wakes up."""
     c = sim.cpus[cpu]
     if c.thread >= 0:
         account(kernel, sim, cpu)
@@ -134,7 +118,7 @@ def _join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cp
     enqueue(kernel, sim, cpu, thread, why)
     c.queued += 1
     if c.thread >= 0:
-        _arm_tick(sim, cpu)
+        arm_tick(sim, cpu)
         if preempts(kernel, sim, cpu, thread):
             c.resched = 1
             c.unaccounted = 1
@@ -158,7 +142,7 @@ def wake_thread(kernel: Any, sim: Sim, thread: int, waker_cpu: int, new: bool) -
     if cpu < 0 or cpu >= sim.cpus.size:
         fail(sim, BAD_CPU, sim.threads[thread].task, cpu)
         return NONE
-    _join_queue(kernel, sim, cpu, thread, SPAWN if new else WAKEUP, waker_cpu)
+    join_queue(kernel, sim, cpu, thread, SPAWN if new else WAKEUP, waker_cpu)
     return cpu
 
 
@@ -171,14 +155,15 @@ def _pick(kernel: Any, sim: Sim, cpu: int) -> int:
     if thread < 0:
         fail(sim, STARVED, NONE, cpu)
         return NONE
-    if not _can_run(sim, thread, BAD_PICK):
+    if not can_run(sim, thread, BAD_PICK):
         return NONE
     c.queued -= 1
     return thread
 
 
 @njit
-def _can_run(sim: Sim, thread: int, error: int) -> bool:
+def can_run(sim: Sim, thread: int, error: int) -> bool:
+    """Whether the thread that a policy chose is one that can run; if not, the run fails with `error`."""
     if thread < sim.threads.size and sim.threads[thread].state == T_RUNNABLE:
         return True
     fail(sim, error, sim.threads[thread].task if thread < sim.threads.size else NONE, thread)
@@ -188,23 +173,10 @@ def _can_run(sim: Sim, thread: int, error: int) -> bool:
 @njit
 def _pull(kernel: Any, sim: Sim, cpu: int) -> int:
     thread = balance(kernel, sim, cpu)
-    if thread < 0 or not _can_run(sim, thread, BAD_PULL):
+    if thread < 0 or not can_run(sim, thread, BAD_PULL):
         return NONE
     sim.cpus[sim.threads[thread].queue].queued -= 1
     return thread
-
-
-@njit
-def _push(kernel: Any, sim: Sim, cpu: int) -> None:
-    """At cpu's tick a waiting thread may move to another CPU."""
-    thread, to = rebalance(kernel, sim, cpu)
-    if thread < 0 or not _can_run(sim, thread, BAD_PUSH):
-        return
-    if to < 0 or to >= sim.cpus.size:
-        fail(sim, BAD_PUSH_CPU, sim.threads[thread].task, to)
-        return
-    sim.cpus[cpu].queued -= 1
-    _join_queue(kernel, sim, to, thread, MIGRATED, cpu)
 
 
 @njit
@@ -231,12 +203,12 @@ def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
     if th.task >= 0:
         refill(sim, cpu, th.task)
         set_state(sim, th.task, RUNNING, NONE, cpu)
-    if _needs_tick(kernel, sim, cpu):
-        _arm_tick(sim, cpu)
+    if needs_tick(kernel, sim, cpu):
+        arm_tick(sim, cpu)
 
 
 @njit
-def _needs_tick(kernel: Any, sim: Sim, cpu: int) -> bool:
+def needs_tick(kernel: Any, sim: Sim, cpu: int) -> bool:
     """Whether a tick could change anything: without others in the queue, or a quota, it can not."""
     return sim.cpus[cpu].queued > 0 or sim.world[0].quota > 0 or lingers(kernel, sim, cpu)
 
@@ -313,33 +285,3 @@ def reschedule(kernel: Any, sim: Sim, cpu: int, yielded: bool) -> None:
         _enter(kernel, sim, cpu, thread)
         if still:
             c.accounted = since
-
-
-@njit
-def _watch(sim: Sim) -> None:
-    """Look at one thread, the next one at each tick: one that waits and waits while a CPU idles is starved."""
-    world = sim.world[0]
-    world.watched += 1
-    if world.watched >= sim.threads.size:
-        world.watched = 0
-    th = sim.threads[world.watched]
-    if world.idle_cpus > 0 and th.state == T_RUNNABLE and world.now - th.queued_at > STARVED_NS:
-        fail(sim, FORGOTTEN, th.task, th.queue)
-
-
-@njit
-def on_tick(kernel: Any, sim: Sim, cpu: int) -> None:
-    """A timer tick on a CPU where it can change something; there is no tick event elsewhere."""
-    c = sim.cpus[cpu]
-    if c.thread < 0 or not _needs_tick(kernel, sim, cpu):
-        return
-    account(kernel, sim, cpu)
-    out = not has_runtime(sim, cpu)
-    if tick(kernel, sim, cpu) or out:
-        c.resched = 1
-        c.unaccounted = 0
-        interrupt(sim, cpu)
-    if c.queued > 0:
-        _push(kernel, sim, cpu)
-        _watch(sim)
-    _arm_tick(sim, cpu)

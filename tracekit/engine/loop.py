@@ -17,7 +17,6 @@ from tracekit.engine.kernel import (
     OVERFLOW,
     fail,
     leave,
-    on_tick,
     reschedule,
     run_for,
     switch,
@@ -48,6 +47,7 @@ from tracekit.engine.state import (
     Sim,
 )  # fmt: skip
 from tracekit.engine.steps import step
+from tracekit.engine.ticks import on_tick
 from tracekit.jit import njit
 
 from tracekit.engine.hooks import (

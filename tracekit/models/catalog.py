@@ -7,7 +7,7 @@ import importlib
 from importlib.metadata import entry_points
 
 from tracekit.errors import UsageError
-from tracekit.models.kernels import cfs, eevdf, fifo
+from tracekit.models.kernels import cfs, eevdf, fifo, round_robin
 from tracekit.models.model import KernelPolicy, Model, Parameter
 from tracekit.models.runtimes import event_loop, go, one_to_one, thread_pool
 
@@ -95,7 +95,7 @@ THREAD_POOL = Model(
 
 MODELS: dict[str, Model] = {model.name: model for model in (PROCESS, THREAD, GOROUTINE, EVENT_LOOP, THREAD_POOL)}
 KERNELS: dict[str, KernelPolicy] = {
-    policy.name: policy for policy in (eevdf.POLICY, cfs.POLICY, fifo.POLICY, fifo.ROUND_ROBIN)
+    policy.name: policy for policy in (eevdf.POLICY, cfs.POLICY, fifo.POLICY, round_robin.POLICY)
 }
 
 

@@ -16,7 +16,7 @@ from tracekit.engine.state import NONE, Records, Sim, records
 from tracekit.models.kernels.balancing import busiest
 from tracekit.models.kernels.common import TICKS
 from tracekit.models.kernels.placement import new_wakees, wake_placement
-from tracekit.models.model import KernelPolicy, Parameter, Sizes
+from tracekit.models.model import KernelPolicy, Sizes
 
 QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
 
@@ -27,7 +27,6 @@ class State(Handle):
     queues: Records
     following: Any  # int32 by thread
     wakees: Records
-    slice_ns: int
     spread: int
 
 
@@ -65,30 +64,17 @@ def balance(kernel: State, sim: Sim, cpu: int) -> int:
     return hooks.pick_next(kernel, sim, source) if source >= 0 else NONE
 
 
-@implements(hooks.time_slice, State)
-def time_slice(kernel: State, sim: Sim, cpu: int, thread: int) -> int:
-    """Seen at ticks only."""
-    return kernel.slice_ns
+def empty_queues(sizes: Sizes) -> tuple[Any, Any]:
+    """A queue for each CPU, and by thread the one behind it."""
+    queues = records(sizes.cpus, QUEUE)
+    queues.head[:] = NONE
+    queues.tail[:] = NONE
+    return queues, np.full(sizes.threads, NONE, np.int32)
 
 
 def state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
-    """Empty queues; without a slice_ns parameter a thread runs as long as it likes."""
-    queues = np.full(sizes.cpus, NONE, np.int32)
-    lists = records(sizes.cpus, QUEUE)
-    lists.head[:] = queues
-    following = np.full(sizes.threads, NONE, np.int32)
-    slice_ns = parameters.get("slice_ns", 1 << 62)
-    return State(lists, following, new_wakees(sizes.threads), slice_ns, parameters["wakes_spread"])
+    """Empty queues."""
+    return State(*empty_queues(sizes), new_wakees(sizes.threads), parameters["wakes_spread"])
 
 
 POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state, TICKS)
-ROUND_ROBIN = KernelPolicy(
-    "round_robin",
-    "first in, first out with a time slice (SCHED_RR, one priority)",
-    __name__,
-    state,
-    (
-        Parameter("slice_ns", 100_000_000, "ns", "RR_TIMESLICE, seen at ticks (include/linux/sched/rt.h)", 1000),
-        *TICKS,
-    ),
-)
