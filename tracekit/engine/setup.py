@@ -17,7 +17,8 @@ from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "idle_wake", "timer_exit", "timer_slack", "syscall", "tick", "tick_period",
+    "address_space", "cache_refill", "idle_exit", "idle_wake", "timer_exit", "timer_slack", "syscall", "tick",
+    "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
 )  # fmt: skip
 FIRST_STACK_BYTES = {"process": 8192, "thread": 8192, "goroutine": 2048}
@@ -68,14 +69,29 @@ def fan_out(segs: Any) -> int:
     return most
 
 
-def objects(program: Program) -> Any:
-    """Object records; a semaphore starts with its capacity."""
+PIPE_BYTES, MOST_PIPE_BYTES = 4096, 1 << 20  # one page, and fs/pipe.c's pipe_max_size
+
+
+def pipe_messages(program: Program, capacity: Any) -> Any:
+    """How many messages a channel between processes holds: a pipe has whole pages, a power of two of them (pipe(7))."""
+    largest = np.ones(len(capacity), np.int64)
+    item, size = _ints(program.tables["segments"], "object_id"), _ints(program.tables["segments"], "bytes")
+    np.maximum.at(largest, item[item >= 0], size[item >= 0])
+    wanted = np.clip(capacity * largest, PIPE_BYTES, MOST_PIPE_BYTES)
+    return np.maximum(capacity, 2 ** np.ceil(np.log2(wanted)).astype(np.int64) // largest)
+
+
+def objects(program: Program, own_space: bool) -> Any:
+    """Object records; a semaphore starts with its capacity, and between address spaces a channel is a pipe."""
     from tracekit.vocabulary import OBJECT_KINDS
 
     table = program.tables["objects"]
     out = st.records(table.num_rows, st.OBJECT)
     out.kind[:] = _codes(table, "kind", OBJECT_KINDS)
     out.capacity[:] = np.maximum(_ints(table, "capacity"), 0)
+    if own_space:
+        pipes = pipe_messages(program, out.capacity.astype(np.int64))
+        out.capacity[:] = np.where(out.kind == OBJECT_KINDS["channel"], pipes, out.capacity)
     out["count"][:] = np.where(out.kind == st.K_SEMAPHORE, out.capacity, 0)
     for field in ("holder", "head", "tail", "send_head", "send_tail"):
         out[field][:] = st.NONE
@@ -215,7 +231,7 @@ def new_sim(
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(
-        world, task_rows, thread_rows, cpu_rows, segs, objects(program), cost_rows,
+        world, task_rows, thread_rows, cpu_rows, segs, objects(program, own_space), cost_rows,
         st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32), np.full(st.ASIDS * cpus, st.NONE, np.int32),
         *(st.records(rows, dtype) for dtype in (st.INTERVAL, st.WAKEUP_ROW, st.OVERHEAD_ROW, st.MEMORY_ROW,
                                                 st.OPERATION_ROW)),
