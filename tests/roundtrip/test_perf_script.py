@@ -12,7 +12,7 @@ import pytest
 from tests.roundtrip.perf_text import RECORDINGS, script_events
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.events import EVENT_KINDS, PREV_STATES, SCHEDULING_KINDS, Batch, KernelStream, Records
-from tracekit.sources.perf_data.decode import TRACEPOINTS
+from tracekit.sources.kernel.tracepoints import TRACEPOINTS
 from tracekit.sources.perf_data.header import read_header
 from tracekit.sources.perf_data.layout import layouts
 from tracekit.sources.perf_data.planning import recognised

@@ -27,9 +27,8 @@ from tracekit.sources.kernel_text.parse import parse
 def read(text: bytes, reading: p.Reading | None = None) -> tuple[Records, list[bytes], Records]:
     """Events, their names (two each), and gaps of some lines."""
     data = np.frombuffer(text, np.uint8)
-    ends = np.flatnonzero(data == ord("\n"))
-    parsed = p.room(len(ends))
-    parse(data, ends, reading or p.new_reading(), parsed)
+    parsed = p.room(text.count(b"\n") + 1)
+    assert parse(data, 0, reading or p.new_reading(), parsed) == len(data)
     events, gaps = parsed.found.tolist()
     names = [bytes(name).rstrip(b"\0") for name in parsed.names[:events].reshape(-1, 16)]
     return parsed.events[:events], names, parsed.gaps[:gaps]

@@ -61,8 +61,14 @@ def parse_format(text: str) -> EventFormat | None:
 
 def prev_state_masks(print_format: str) -> tuple[list[int], list[int], int]:
     """How to read prev_state: masks to try in order, the PREV_STATE_CODES code of each, and the mask of "R+"."""
-    listed = {int(mask, 0): _OTHER_LETTERS.get(letter, letter) for mask, letter in _FLAG.findall(print_format)}
+    listed = {_number(mask): _OTHER_LETTERS.get(letter, letter) for mask, letter in _FLAG.findall(print_format)}
     flags = {mask: letter for mask, letter in listed.items() if letter in _STRONGEST_FIRST and 0 < mask < 1 << 31}
     flags = flags or _USUAL_FLAGS
     masks = sorted(flags, key=lambda mask: _STRONGEST_FIRST.index(flags[mask]))
     return masks, [PREV_STATE_CODES[flags[mask]] for mask in masks], 2 * max({*listed, *flags})
+
+
+def _number(flag: str) -> int:
+    """As C reads it, but for digits that no octal number has: these make a decimal one."""
+    base = 16 if flag[1:2] in ("x", "X") else 8 if flag.startswith("0") and not {"8", "9"} & set(flag) else 10
+    return int(flag, base)

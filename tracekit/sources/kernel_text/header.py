@@ -10,6 +10,8 @@ searched for a time where a line is indented as the tools write it.
 
 from __future__ import annotations
 
+import numpy as np
+
 from tracekit.jit import lean
 from tracekit.sources.kernel.events import IN_INTERRUPT, Number, Rows, wide
 from tracekit.sources.kernel_text.scan import (
@@ -26,8 +28,10 @@ from tracekit.sources.kernel_text.scan import (
     SPACE,
     TAB,
     ZERO,
+    digits,
     identity,
     is_digit,
+    next_byte,
 )
 from tracekit.sources.kernel_text.words import Bytes
 
@@ -41,6 +45,7 @@ _LEAST_FLAGS, _MOST_FLAGS = 4, 16  # a shorter word there is perf's column for t
 _MOST_SECONDS_DIGITS = 9  # more would not fit 63 bits of ns; TICKS below 19 digits do
 _MOST_TICKS_DIGITS = 18
 _NS_DIGITS = 9
+_SCALES = np.array([1, *(10 ** (_NS_DIGITS - digits) for digits in range(1, _NS_DIGITS + 1))], np.int64)
 _INTERRUPTS = (ord("h"), ord("H"), ord("Z"))  # trace_print_lat_fmt, kernel/trace/trace_output.c
 
 
@@ -62,28 +67,26 @@ def _spaces_before(data: Bytes, begin: int, at: int) -> Number:
 @lean
 def _read_time(data: Bytes, begin: int, colon: int, said: Rows) -> Number:
     """The time that ends before `colon`: seconds and a fraction in ns, or ticks. Returns the place before it."""
-    first = _digits_before(data, begin, colon - 1)
-    if first == colon:
-        return NOWHERE
-    fraction = wide(0)
-    if first - 1 > begin and (data[first - 1] == DOT or data[first - 1] == COMMA):
-        fraction = colon - first
-        first = _digits_before(data, begin, first - 2)
-    whole = colon - first - (fraction + 1 if fraction else 0)
-    if first <= begin or data[first - 1] not in (SPACE, TAB) or whole < 1 or fraction > _NS_DIGITS:
+    value, scale, fraction = wide(0), wide(1), wide(0)
+    at = colon - 1
+    while at > begin:
+        byte = wide(data[at])
+        if is_digit(byte):
+            value += (byte - ZERO) * scale
+            scale *= 10
+        elif not fraction and byte in (DOT, COMMA) and at < colon - 1:
+            fraction = colon - 1 - at
+        else:
+            break
+        at -= 1
+    whole = colon - 1 - at - (fraction + 1 if fraction else 0)
+    if data[at] not in (SPACE, TAB) or whole < 1 or fraction > _NS_DIGITS:
         return NOWHERE
     if whole > (_MOST_SECONDS_DIGITS if fraction else _MOST_TICKS_DIGITS):
         return NOWHERE
-    value = wide(0)
-    for place in range(first, colon):
-        if is_digit(data[place]):
-            value = value * 10 + (wide(data[place]) - ZERO)
-    if fraction:
-        for _ in range(_NS_DIGITS - fraction):
-            value *= 10
-    said[TIME] = value
+    said[TIME] = value * _SCALES[fraction]
     said[FRACTION] = fraction
-    return first - 1
+    return at
 
 
 @lean
@@ -114,7 +117,7 @@ def _read_cpu(data: Bytes, begin: int, at: int, said: Rows) -> Number:
     if at <= begin or data[at] != CLOSE:
         return NOWHERE
     first = _digits_before(data, begin, at - 1)
-    said[H_CPU] = identity(data, first, at)
+    said[H_CPU] = digits(data, first, at)
     at = _spaces_before(data, begin, first - 1)
     return at - 1 if at >= begin and data[at] == OPEN else NOWHERE
 
@@ -160,16 +163,17 @@ def _read_task(data: Bytes, begin: int, at: int, said: Rows) -> None:
         process = _digits_before(data, begin, first - 2)
         if process > first - 2:
             return  # a name that ends so
-        said[H_TGID] = identity(data, process, first - 1)
+        said[H_TGID] = digits(data, process, first - 1)
     elif before != SPACE and before != MINUS:
         return
     said[HAS_DASH] = 1 if before == MINUS else 0
-    said[H_TID] = identity(data, first, at + 1)
+    said[H_TID] = digits(data, first, at + 1)
 
 
 @lean
 def _read_header(data: Bytes, begin: int, colon: int, said: Rows) -> bool:
-    said[:] = NOWHERE
+    for place in range(HEADER_FIELDS):
+        said[place] = NOWHERE
     said[H_FLAGS] = said[HAS_FLAGS] = said[HAS_DASH] = 0
     at = _read_time(data, begin, colon, said)
     if at < 0:
@@ -189,10 +193,11 @@ def read_header(data: Bytes, begin: int, end: int, said: Rows) -> Number:
     place = begin + (_NAME_COLUMNS if indented else 1)
     limit = min(end - 1, begin + _MOST_BYTES)
     while place < limit:
-        ends_time = data[place] == COLON and data[place + 1] == SPACE and is_digit(data[place - 1])
+        place = next_byte(data, place, limit, COLON)
+        ends_time = place < limit and data[place + 1] == SPACE and is_digit(data[place - 1])
         if ends_time and _read_header(data, begin, place, said):
             return wide(place + 1)
-        place += 1
+        place = min(place + 1, limit)
         if place == limit and indented:  # none behind the columns: indented, but not by the tools
             indented = False
             place = begin + 1

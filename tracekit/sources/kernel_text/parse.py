@@ -28,12 +28,14 @@ from tracekit.sources.kernel_text.payload import read_note, read_switch, read_ta
 from tracekit.sources.kernel_text.scan import (
     CLOSE_ROUND,
     COLON,
+    NEWLINE,
     NOWHERE,
     OPEN_ROUND,
     find,
     has,
     identity,
     is_digit,
+    next_byte,
     number,
     past_number,
     past_spaces,
@@ -58,7 +60,7 @@ from tracekit.sources.kernel_text.state import (
     Parsed,
     Reading,
 )
-from tracekit.sources.kernel_text.words import Bytes
+from tracekit.sources.kernel_text.words import NAME_BYTES, Bytes
 from tracekit.vocabulary import GAP_CAUSES
 
 _SWITCH, _COMM, _FORK = (wide(EVENT_KINDS[kind]) for kind in ("switch", "comm", "fork"))
@@ -94,7 +96,10 @@ def _kind(data: Bytes, at: int, end: int) -> Number:
 
 
 @lean
-def _blank(event: Row, said: Rows, use_tids: bool) -> None:
+def _blank(event: Row, names: Bytes, said: Rows, use_tids: bool) -> None:
+    for role in range(2):
+        for place in range(NAME_BYTES):
+            names[role, place] = 0
     event["time_ns"] = said[TIME]
     event["cpu"] = said[H_CPU]
     event["tid"] = said[H_TID] if use_tids else NOWHERE
@@ -105,16 +110,11 @@ def _blank(event: Row, said: Rows, use_tids: bool) -> None:
 
 
 @lean
-def _without_event(into: Parsed) -> None:
-    into.names[into.found[0]] = 0
-
-
-@lean
 def _scheduling(data: Bytes, at: int, end: int, r: Reading, into: Parsed, row: int) -> None:
     """The event whose text begins at `at` and whose tracepoint is the one of `row`."""
     counts, said = r.counts, r.said
     event, names = into.events[into.found[0]], into.names[into.found[0]]
-    _blank(event, said, r.use_tids[0] != 0)
+    _blank(event, names, said, r.use_tids[0] != 0)
     kind = w.KINDS[row]
     event["kind"] = kind
     if kind == _SWITCH:
@@ -130,7 +130,6 @@ def _scheduling(data: Bytes, at: int, end: int, r: Reading, into: Parsed, row: i
     if not whole:
         counts[DAMAGED] += 1
         _add_gap(into, said[H_CPU], said[TIME], said[TIME], 1, _CORRUPT)
-        _without_event(into)
         return
     if kind in (_WAKING, _WAKEUP):
         counts[WAKEUPS] += 1
@@ -146,11 +145,10 @@ def _note(data: Bytes, at: int, end: int, r: Reading, into: Parsed) -> None:
         _add_gap(into, cpu, max(r.seen_ns[cpu], 0), said[TIME], count, _LOST_RECORDS)
         return
     event, names = into.events[into.found[0]], into.names[into.found[0]]
-    _blank(event, said, False)
+    _blank(event, names, said, False)
     event["flags"] = 0
     kind = read_note(data, at, end, event, names)
     if kind < 0 or event["target_tid"] < 0:
-        _without_event(into)
         return
     event["kind"] = kind
     if kind in (_COMM, _FORK):
@@ -200,8 +198,8 @@ def _count_columns(counts: Rows, said: Rows) -> None:
 @lean
 def _system_call(data: Bytes, at: int, end: int, r: Reading, into: Parsed) -> None:
     """sys_enter: NR NUMBER (…) or sys_exit: NR NUMBER = RESULT; raw, id=NUMBER."""
-    event = into.events[into.found[0]]
-    _blank(event, r.said, r.use_tids[0] != 0)
+    event, names = into.events[into.found[0]], into.names[into.found[0]]
+    _blank(event, names, r.said, r.use_tids[0] != 0)
     enters = has(data, at, end, w.SYS_ENTER)
     event["kind"] = _SYS_ENTER if enters else _SYS_EXIT
     at = past_spaces(data, at + len(w.SYS_ENTER if enters else w.SYS_EXIT), end)
@@ -263,10 +261,13 @@ def _line(data: Bytes, begin: int, end: int, r: Reading, into: Parsed) -> None:
 
 
 @cached_njit
-def parse(data: Bytes, ends: Rows, r: Reading, into: Parsed) -> None:
-    """Read the lines of `data` that end at `ends` into `into`, which has `room` for them."""
-    begin = wide(0)
-    for place in range(len(ends)):
-        end = ends[place]
+def parse(data: Bytes, begin: int, r: Reading, into: Parsed) -> int:
+    """Read whole lines, of which the first begins at `begin`, into `into`. Returns where it stopped: before the end
+    when there was no room for one more."""
+    begin, last = wide(begin), len(data) - 1
+    into.found[:] = 0
+    while begin <= last and into.found[0] < len(into.events) and into.found[1] + 2 <= len(into.gaps):
+        end = next_byte(data, begin, last, NEWLINE)
         _line(data, begin, end, r, into)
         begin = end + 1
+    return begin

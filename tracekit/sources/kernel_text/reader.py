@@ -27,6 +27,7 @@ from tracekit.tables.bundle import Trace
 from tracekit.vocabulary import GAP_CAUSES
 
 HOW_TO_RECORD = "print one with: perf script --ns -F comm,pid,tid,cpu,time,event,trace, or read tracefs trace whole"
+_LINES = 1 << 16  # that are read at once
 _WITHOUT_CPU = re.compile(rb"^[^\[\n]*? \d+[.,]\d{6,9}: +sched:sched_", re.M)
 _PAGE_END = re.compile(rb"\s*(</|\\n\";|<!--|\Z)")  # how a page's lines that are no trace begin
 
@@ -70,29 +71,32 @@ class _Reader:
         self.order = Order()
         self.reading = p.new_reading()
         self.comments: list[bytes] = []
+        self._begun = False
         self.notes = Notes("ftrace text")
         self.stream = KernelStream(self._batches(), gaps=self.order.gaps, wakeup=options.wakeup)
 
     def _batches(self) -> Iterator[Batch]:
-        first = True
+        parsed = p.room(_LINES)
         for window in self.text.windows():
-            headers = int(self.reading.counts[p.HEADERS])
-            parsed = self._parsed(window)
-            if first and self._misread():
-                parsed = self._parsed(window)
-            first = False
-            self._comments(window, parsed)
-            if window.cut and self.reading.counts[p.HEADERS] == headers and not _PAGE_END.match(window.data.tobytes()):
-                self._gap("truncated")
-            yield self.order.take(*self._found(parsed, window), last=False)
+            at = 0
+            while at < len(window.data):
+                at = self._read_on(window, at, parsed)
+                yield self.order.take(*self._found(parsed, window), last=False)
             self.options.progress(self.text.done, self.text.size)
         yield self.order.take(self.order.events[:0], self.order.names[:0], last=True)
         self._finish()
 
-    def _parsed(self, window: Window) -> p.Parsed:
-        parsed = p.room(len(window.ends))
-        parse(window.data, window.ends, self.reading, parsed)
-        return parsed
+    def _read_on(self, window: Window, at: int, parsed: p.Parsed) -> int:
+        """Read lines from `at` on, as many as there is room for; gives where it stopped."""
+        headers = int(self.reading.counts[p.HEADERS])
+        stop = int(parse(window.data, at, self.reading, parsed))
+        if not self._begun and self._misread():
+            stop = int(parse(window.data, at, self.reading, parsed))
+        self._begun = True
+        self._comments(window, parsed)
+        if window.cut and self.reading.counts[p.HEADERS] == headers and not _PAGE_END.match(window.data.tobytes()):
+            self._gap("truncated")
+        return stop
 
     def _misread(self) -> bool:
         """Whether the first window shows that numbers mean something else; then all is read again, so."""

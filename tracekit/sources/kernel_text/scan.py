@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from tracekit.jit import lean
 from tracekit.sources.kernel.events import Number, wide
+from tracekit.sources.kernel.numbers import i64
 from tracekit.sources.kernel_text.words import LONGEST_NAME, NAME_BYTES, Bytes
 
 SPACE, TAB, COLON, DOT, COMMA, MINUS, ZERO, SLASH = (wide(ord(letter)) for letter in " \t:.,-0/")
 OPEN, CLOSE, OPEN_ROUND, CLOSE_ROUND = (wide(ord(letter)) for letter in "[]()")
+NEWLINE: Number = wide(10)
 NOWHERE: Number = wide(-1)
 # Nothing in these texts has more digits than fit 63 bits, and ids that don't fit 32 are none.
 _MOST = 10**17
+_LOWEST_BITS: Number = wide(0x0101010101010101)
+_HIGHEST_BITS: Number = wide(-0x7F7F7F7F7F7F7F80)
 LARGEST_ID = (1 << 31) - 1
 
 
@@ -34,11 +38,27 @@ def has(data: Bytes, at: int, end: int, key: Bytes) -> bool:
 @lean
 def find(data: Bytes, at: int, end: int, key: Bytes) -> Number:
     """The first place of `key` from `at` on."""
-    first = key[0]
-    for place in range(at, end - len(key) + 1):
-        if data[place] == first and has(data, place, end, key):
-            return wide(place)
+    first, limit = wide(key[0]), end - len(key) + 1
+    place = next_byte(data, at, limit, first)
+    while place < limit:
+        if has(data, place, end, key):
+            return place
+        place = next_byte(data, place + 1, limit, first)
     return NOWHERE
+
+
+@lean
+def next_byte(data: Bytes, at: int, end: int, byte: int) -> Number:
+    """The first place of `byte` from `at` on; `end` where it is not before that."""
+    eight = byte * _LOWEST_BITS
+    while at + 8 <= end:  # eight at once: a byte of `other` that is zero borrows from its own highest bit
+        other = i64(data, at, False) ^ eight
+        if (other - _LOWEST_BITS) & ~other & _HIGHEST_BITS:
+            break
+        at += 8
+    while at < end and data[at] != byte:
+        at += 1
+    return wide(at)
 
 
 @lean
@@ -63,12 +83,27 @@ def number(data: Bytes, at: int, end: int) -> Number:
     if at < 0 or at >= end or not is_digit(data[at]):
         return NOWHERE
     value = wide(0)
-    for place in range(at, past_number(data, at, end)):
-        if data[place] != COMMA:
+    while at < end:
+        byte = wide(data[at])
+        if is_digit(byte):
             if value > _MOST:
                 return NOWHERE
-            value = value * 10 + (wide(data[place]) - ZERO)
+            value = value * 10 + (byte - ZERO)
+        elif byte != COMMA or at + 1 == end or not is_digit(data[at + 1]):
+            break
+        at += 1
     return value
+
+
+@lean
+def digits(data: Bytes, first: int, end: int) -> Number:
+    """`identity` of what is known to be digits."""
+    value = wide(0)
+    for place in range(first, end):
+        if value > _MOST:
+            return NOWHERE
+        value = value * 10 + (wide(data[place]) - ZERO)
+    return min(value, LARGEST_ID) if first < end else NOWHERE
 
 
 @lean

@@ -58,10 +58,10 @@ def new_reading(old_states: bool = False, use_tids: bool = True) -> Reading:
 
 
 def room(lines: int) -> Parsed:
-    """Room for what `lines` lines can have."""
+    """Room for what `lines` lines can have, to be used again and again."""
     return Parsed(
         np.empty(lines, EVENT),
-        np.zeros((lines, 2, NAME_BYTES), np.uint8),
+        np.empty((lines, 2, NAME_BYTES), np.uint8),
         np.empty(2 * lines, GAP),
         np.zeros((COMMENTS, 2), np.int64),
         np.zeros(2, np.int64),

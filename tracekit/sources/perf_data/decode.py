@@ -12,136 +12,59 @@ from tracekit.sources.kernel.events import (
     EVENT,
     EVENT_KINDS,
     EXECUTED,
-    GENERIC_NUMBERS,
-    IN_INTERRUPT,
     PREV_STATE_CODES,
-    Number,
     Records,
     Row,
     Rows,
-    wide,
 )
-from tracekit.sources.kernel.formats import EventFormat, Field, prev_state_masks
+from tracekit.sources.kernel.formats import EventFormat
+from tracekit.sources.kernel.numbers import Bytes, i32, u16, u32
+from tracekit.sources.kernel.tracepoints import PLAN_COLUMNS, States, fill, plan_row, states_of
 from tracekit.sources.perf_data.layout import END_SIZE, END_TID, HEADER_SIZE, TID_AT
-from tracekit.sources.perf_data.numbers import Bytes, i32, integer, u16, u32
 from tracekit.sources.perf_data.walk import COMM, EXIT, FORK, SAMPLE, SWITCH, SWITCH_CPU_WIDE, raw_at
 
-# tracepoint: (kind, field of target_tid, of target_cpu, of value)
-TRACEPOINTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
-    "sched_switch": ("switch", "next_pid", None, None),
-    "sched_waking": ("waking", "pid", "target_cpu", None),
-    "sched_wakeup": ("wakeup", "pid", "target_cpu", None),
-    "sched_wakeup_new": ("wakeup_new", "pid", "target_cpu", None),
-    "sched_migrate_task": ("migrate", "pid", "dest_cpu", None),
-    "sched_stat_runtime": ("stat_runtime", "pid", None, "runtime"),
-    "sched_process_fork": ("fork", "child_pid", None, None),
-    "sched_process_exec": ("exec", None, None, None),
-    "sched_process_exit": ("exit", "pid", None, None),
-    "sys_enter": ("sys_enter", None, None, "id"),
-    "sys_exit": ("sys_exit", None, None, "id"),
-}
-NAME_FIELDS = {"switch": ("prev_comm", "next_comm"), "fork": (None, "child_comm"), "exec": (None, None),
-               "sys_enter": (None, None), "sys_exit": (None, None)}  # fmt: skip
-
-# Columns of a plan: the kind, then offset and size of each field; offset -1 where there is none.
-KIND = 0
-FLAGS, PID, TARGET, STATE, CPU, VALUE = (wide(column) for column in range(1, 13, 2))
-PLAN_COLUMNS = 13
 _KIND_FORK, _KIND_EXIT, _KIND_COMM = EVENT_KINDS["fork"], EVENT_KINDS["exit"], EVENT_KINDS["comm"]
-KIND_SWITCH, _KIND_SYS_ENTER = EVENT_KINDS["switch"], EVENT_KINDS["sys_enter"]
+KIND_SWITCH = EVENT_KINDS["switch"]
 _PREEMPTED, _OTHER_STATE = PREV_STATE_CODES["R+"], PREV_STATE_CODES["?"]
-_RUNNABLE = PREV_STATE_CODES["R"]
-_HARD_INTERRUPT = 0x08  # TRACE_FLAG_HARDIRQ, include/linux/trace_events.h
 _COMM_EXEC = 1 << 13  # PERF_RECORD_MISC_COMM_EXEC
 _SWITCH_OUT, _SWITCH_OUT_PREEMPT = 1 << 13, 1 << 14  # PERF_RECORD_MISC_*
 SWITCHED_IN = 1  # value of a switch that is told by the task that comes, for the time being
-_SIZES = (1, 2, 4, 8)
 
 
 @dataclass
 class Plan:
     """How to read each event's samples: `rows` by event (PLAN_COLUMNS), and how to read prev_state.
 
-    `generic`: system calls have asm-generic's numbers. `switches`: PERF_RECORD_SWITCH tells who runs.
+    `switches`: PERF_RECORD_SWITCH tells who runs.
     """
 
     rows: Rows
-    masks: Rows
-    codes: Rows
-    preempted_mask: int
-    generic: bool = False
+    states: States
     switches: bool = False
 
 
 def plan(formats: Sequence[EventFormat | None]) -> Plan:
     """A plan for events with these formats; an event without one, or not of TRACEPOINTS, has kind -1."""
     rows = np.full((len(formats), PLAN_COLUMNS), -1, np.int64)
-    masks, codes, preempted = prev_state_masks("")
     for row, event in zip(rows, formats, strict=True):
-        if event is None or event.name not in TRACEPOINTS:
-            continue
-        kind, target, cpu, value = TRACEPOINTS[event.name]
-        names = {FLAGS: "common_flags", PID: "common_pid", TARGET: target, CPU: cpu, VALUE: value}
-        if kind == "switch":
-            names[STATE] = "prev_state"
-            masks, codes, preempted = prev_state_masks(event.print_format)
-        fields = {c: _integer_field(event, name, 8 if c in (VALUE, STATE) else 4) for c, name in names.items() if name}
-        if any(fields[column] is None for column in fields if column not in (FLAGS, CPU)):
-            continue  # a format that lacks what the event is for
-        row[KIND] = EVENT_KINDS[kind]
-        for column, found in fields.items():
-            if found:
-                row[column : column + 2] = found.offset, found.size
-    return Plan(rows, np.array(masks, np.int64), np.array(codes, np.int64), preempted)
-
-
-def _integer_field(event: EventFormat, name: str, widest: int) -> Field | None:
-    found = event.fields.get(name)
-    return found if found and found.size in _SIZES and found.size <= widest and not found.dynamic else None
+        planned = plan_row(event) if event else None
+        if planned is not None:
+            row[:] = planned
+    return Plan(rows, states_of(formats))
 
 
 @lean
-def _field(data: Bytes, raw: int, size: int, row: Rows, column: int, big: bool) -> Number:
-    offset, width = row[column], row[column + 1]
-    if offset < 0 or offset + width > size:
-        return -1
-    return integer(data, raw + offset, width, big)
-
-
-@lean
-def _prev_state(value: int, masks: Rows, codes: Rows, preempted_mask: int) -> Number:
-    if value < 0:
-        return _OTHER_STATE
-    for place in range(len(masks)):
-        if value & masks[place]:
-            return codes[place]
-    if value & preempted_mask:
-        return _PREEMPTED
-    return _RUNNABLE if value == 0 else _OTHER_STATE
-
-
-@lean
-def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, generic: bool, big: bool) -> Number:
-    """A tracepoint's sample into `event`; returns the raw prev_state, or -1."""
+def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, states: States, big: bool) -> None:
+    """A tracepoint's sample into `event`."""
     raw = raw_at(data, at, layout, big)
     if raw < 0:
         event["kind"] = -1
-        return -1
-    size = u32(data, raw - 4, big)
-    event["kind"] = row[KIND]
-    pid = _field(data, raw, size, row, PID, big)
-    event["tid"] = pid
-    flags = _field(data, raw, size, row, FLAGS, big)
-    event["flags"] = IN_INTERRUPT if flags > 0 and flags & _HARD_INTERRUPT else 0
-    if generic and event["kind"] == _KIND_SYS_ENTER:
-        event["flags"] |= GENERIC_NUMBERS
-    event["target_tid"] = _field(data, raw, size, row, TARGET, big)
-    event["target_cpu"] = _field(data, raw, size, row, CPU, big)
-    event["value"] = _field(data, raw, size, row, VALUE, big)
+        return
+    fill(event, data, raw, u32(data, raw - 4, big), row, states, big)
+    pid = event["tid"]
     if layout[TID_AT] >= 0 and pid > 0 and i32(data, at + layout[TID_AT] + 4, big) == pid:
         tgid = i32(data, at + layout[TID_AT], big)
         event["tgid"] = tgid if tgid > 0 else -1
-    return _field(data, raw, size, row, STATE, big)
 
 
 @lean
@@ -188,8 +111,7 @@ def _note(event: Row, data: Bytes, at: int, kind: int, size: int, cpu: int, big:
 
 @cached_njit
 def _decode(
-    data: Bytes, records: Records, layouts: Rows, rows: Rows, masks: Rows, codes: Rows, preempted: int,
-    generic: bool, big: bool, events: Records,
+    data: Bytes, records: Records, layouts: Rows, rows: Rows, states: States, big: bool, events: Records
 ) -> None:  # fmt: skip
     for number in range(len(records)):
         record, event = records[number], events[number]
@@ -200,9 +122,7 @@ def _decode(
         event["flags"] = 0
         kind, attr = record["type"], record["attr"]
         if kind == SAMPLE:
-            state = _sample(event, data, record["at"], layouts[attr], rows[attr], generic, big)
-            if rows[attr, STATE] >= 0:
-                event["prev_state"] = _prev_state(state, masks, codes, preempted)
+            _sample(event, data, record["at"], layouts[attr], rows[attr], states, big)
         elif kind in (SWITCH, SWITCH_CPU_WIDE):
             _switch(event, data, record["at"], kind, record["size"], layouts[attr], big)
         else:
@@ -212,9 +132,7 @@ def _decode(
 def decode(data: Bytes, records: Records, layouts: Rows, how: Plan, big: bool) -> Records:
     """EVENT records: of samples of planned events, of switches, of COMM, FORK and EXIT. Kind -1: broken."""
     events = np.empty(len(records), EVENT)
-    _decode(
-        data, records, layouts, how.rows, how.masks, how.codes, how.preempted_mask, how.generic, big, events
-    )  # fmt: skip
+    _decode(data, records, layouts, how.rows, how.states, big, events)
     return events
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.sources.kernel.events import GAP, Records, Rows
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import walk
-from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.records import Window
 from tracekit.vocabulary import GAP_CAUSES
 

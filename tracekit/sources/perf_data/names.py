@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from tracekit.sources.kernel.events import EVENT_KINDS, NameReader, Records, Rows
 from tracekit.sources.kernel.formats import EventFormat, Field
+from tracekit.sources.kernel.numbers import Bytes
+from tracekit.sources.kernel.tracepoints import NAME_FIELDS, TRACEPOINTS
 from tracekit.sources.perf_data import walk
-from tracekit.sources.perf_data.decode import NAME_FIELDS, TRACEPOINTS
 from tracekit.sources.perf_data.layout import HEADER_SIZE
-from tracekit.sources.perf_data.numbers import Bytes
 
 _COMM_AT = HEADER_SIZE + 8  # behind pid and tid
 _COMM, _FORK = EVENT_KINDS["comm"], EVENT_KINDS["fork"]
@@ -72,8 +72,8 @@ class Names:
 def _name_fields(event: EventFormat | None) -> tuple[Field | None, Field | None]:
     if event is None or event.name not in TRACEPOINTS:
         return None, None
-    own, target = NAME_FIELDS.get(TRACEPOINTS[event.name][0], (None, "comm"))
-    return event.fields.get(own or ""), event.fields.get(target or "")
+    own, target = NAME_FIELDS.get(TRACEPOINTS[event.name][0], ("", "comm"))
+    return event.fields.get(own), event.fields.get(target)
 
 
 def _field_bytes(data: Bytes, raw: int, field: Field, big: bool) -> Bytes:

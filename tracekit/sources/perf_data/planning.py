@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tracekit.errors import SourceError
-from tracekit.sources.kernel.events import EVENT_KINDS, SCHEDULING_KINDS, Rows
+from tracekit.sources.kernel.events import EVENT_KINDS, GENERIC_NUMBERS, SCHEDULING_KINDS, Rows
 from tracekit.sources.kernel.formats import EventFormat
 from tracekit.sources.kernel.syscalls import has_generic_numbers
+from tracekit.sources.kernel.tracepoints import ADDED, KIND
 from tracekit.sources.perf_data import walk
-from tracekit.sources.perf_data.decode import KIND, Plan, plan
+from tracekit.sources.perf_data.decode import Plan, plan
 from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.layout import (
@@ -106,7 +107,7 @@ def _plan_system_calls(found: Planned, notes: Notes) -> None:
     kinds = found.plan.rows[:, KIND]
     calls = np.isin(kinds, _SYSTEM_CALLS)
     generic = has_generic_numbers(notes.machine)
-    found.plan.generic = bool(generic)
+    found.plan.rows[kinds == EVENT_KINDS["sys_enter"], ADDED] = GENERIC_NUMBERS if generic else 0
     if calls.any() and generic is None:
         kinds[calls] = -1
         choice = "left out: the numbers of this machine's are not known"

@@ -17,10 +17,10 @@ from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.merging import merged, of_one_run
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header, clock_name, read_header
 from tracekit.sources.perf_data.layout import layouts
-from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.planning import HOW_TO_RECORD, planned
 from tracekit.sources.perf_data.records import Windows, ids_of, notes_of
 from tracekit.sources.perf_data.scheduling import kernel_stream

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Records, Rows
 from tracekit.sources.kernel.formats import EventFormat, Field
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.layout import TRACEPOINT
-from tracekit.sources.perf_data.numbers import Bytes
 
 LEAST_SAMPLES = 8  # fewer prove too little
 _FORK_CHILD_AT = 16

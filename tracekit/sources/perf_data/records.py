@@ -9,10 +9,10 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.kernel.events import Records, Rows
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import features, walk
 from tracekit.sources.perf_data.header import Header, pipe_attr
 from tracekit.sources.perf_data.layout import END_ID, ID_AT
-from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.tape import WINDOW_BYTES, Damage, PackedTape, PlainTape, Tape, let_go
 
 AGREEING = 4  # records in a row that must make sense before damaged data is trusted again

@@ -18,8 +18,9 @@ from tracekit.sources.kernel.events import (
     Records,
     Rows,
 )
+from tracekit.sources.kernel.tracepoints import KIND
 from tracekit.sources.perf_data import judging, walk
-from tracekit.sources.perf_data.decode import KIND, decode, pair_switches
+from tracekit.sources.perf_data.decode import decode, pair_switches
 from tracekit.sources.perf_data.header import Header
 from tracekit.sources.perf_data.holes import ASTRAY_NS, Holes
 from tracekit.sources.perf_data.layout import TID_AT

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from tracekit.sources.kernel.events import Records
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import walk
-from tracekit.sources.perf_data.numbers import Bytes
 from tracekit.sources.perf_data.unpack import Unpacker
 
 WINDOW_BYTES = 8 << 20

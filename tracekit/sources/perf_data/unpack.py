@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.layout import HEADER_SIZE
-from tracekit.sources.perf_data.numbers import Bytes
 
 Span = tuple[int, int]  # start and end in the file
 

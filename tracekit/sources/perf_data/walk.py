@@ -8,6 +8,7 @@ import numpy as np
 
 from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import Number, Records, Row, Rows, wide
+from tracekit.sources.kernel.numbers import Bytes, i32, i64, u16, u32
 from tracekit.sources.perf_data.layout import (
     CPU_AT,
     END_CPU,
@@ -21,7 +22,6 @@ from tracekit.sources.perf_data.layout import (
     READ_FIXED,
     TIME_AT,
 )
-from tracekit.sources.perf_data.numbers import Bytes, i32, i64, u16, u32
 
 # enum perf_event_type (include/uapi/linux/perf_event.h) and perf_user_event_type (tools/lib/perf).
 LOST, COMM, EXIT, FORK, SAMPLE, LOST_SAMPLES, SWITCH, SWITCH_CPU_WIDE = 2, 3, 4, 7, 9, 13, 14, 15

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from tracekit.errors import SourceError
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.trace_dat.compression import chunks, unpack
 from tracekit.sources.trace_dat.cursor import Cursor
-from tracekit.sources.trace_dat.numbers import Bytes
 
 _ALL_BYTES, _LEAST_BYTES, _MOST_BYTES = 32 << 20, 64 << 10, 4 << 20  # of the blocks of all CPUs; of one
 

@@ -10,16 +10,17 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.kernel.events import CPU_MAX, EVENT_KINDS
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.kernel.syscalls import has_generic_numbers
+from tracekit.sources.kernel.tracepoints import KIND
 from tracekit.sources.trace_dat.blocks import Block, block_bytes, chunk_bytes, packed, stored
 from tracekit.sources.trace_dat.clock import Clock
 from tracekit.sources.trace_dat.header import Header
 from tracekit.sources.trace_dat.holes import Holes
 from tracekit.sources.trace_dat.layout import PAGE_SIZE
-from tracekit.sources.trace_dat.numbers import Bytes
 from tracekit.sources.trace_dat.options import Buffer
 from tracekit.sources.trace_dat.streams import CpuStream, How
-from tracekit.sources.trace_dat.tracepoints import EVENT_TYPES, KIND, Plan, plan
+from tracekit.sources.trace_dat.tracepoints import EVENT_TYPES, Plan, plan
 
 _END_NS = (1 << 63) - 1
 Policy = dict[str, object]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from tracekit.errors import SourceError
 from tracekit.sources.kernel.events import CPU_MAX, Rows
 from tracekit.sources.kernel.formats import EventFormat, parse_format
+from tracekit.sources.kernel.tracepoints import TRACEPOINTS
 from tracekit.sources.trace_dat import options as o
 from tracekit.sources.trace_dat.compression import CODECS, unpack_section
 from tracekit.sources.trace_dat.cursor import AGAIN, Cursor, text
 from tracekit.sources.trace_dat.layout import PAGE_SIZE, TYPE_AT, is_page_size, page_layout, type_at
-from tracekit.sources.trace_dat.tracepoints import TRACEPOINTS
 
 _MAGIC_SIZE = 10
 _OPTION_SECTIONS_MOST = 1 << 12

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from tracekit.sources.kernel.events import NameReader, Records, Rows
 from tracekit.sources.kernel.formats import EventFormat, Field
+from tracekit.sources.kernel.numbers import Bytes
+from tracekit.sources.kernel.tracepoints import NAME_FIELDS, TRACEPOINTS
 from tracekit.sources.trace_dat.header import Header
 from tracekit.sources.trace_dat.layout import TYPE_AT
 from tracekit.sources.trace_dat.merging import Namer
-from tracekit.sources.trace_dat.numbers import Bytes
 from tracekit.sources.trace_dat.streams import Part
-from tracekit.sources.trace_dat.tracepoints import NAME_FIELDS, TRACEPOINTS
 
 
 def namer(header: Header) -> Namer:

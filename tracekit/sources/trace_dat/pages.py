@@ -11,9 +11,10 @@ import numpy.typing as npt
 
 from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import Number, Records, Row, Rows
+from tracekit.sources.kernel.numbers import Bytes, integer, u16, u32
+from tracekit.sources.kernel.tracepoints import fill
 from tracekit.sources.trace_dat.layout import COMMIT_AT, COMMIT_SIZE, DATA_AT, PAGE_SIZE, TIME_AT, TYPE_AT
-from tracekit.sources.trace_dat.numbers import Bytes, signed, u16, u32
-from tracekit.sources.trace_dat.tracepoints import Plan, fill
+from tracekit.sources.trace_dat.tracepoints import Plan
 
 WORDS_MOST, PADDING, TIME_EXTEND, TIME_STAMP = 28, 29, 30, 31  # type_len; 1 to 28 count words of data
 _DELTA_BITS = 27
@@ -50,7 +51,7 @@ def _lost(data: Bytes, at: int, end: int, commit: int, size: int, big: bool) -> 
         return 0
     if not commit & _COUNTED or at + size > end:
         return -1
-    count = signed(data, at, size, big)
+    count = integer(data, at, size, big)
     return count if 0 < count <= _LOST_MOST else -1
 
 
@@ -77,7 +78,7 @@ def _page(
 ) -> Number:
     """The events of one page into `events` from `count` on; returns how many there are then."""
     at, limit, time = page["at"], page["end"], page["begin"]
-    commit = signed(data, at + layout[COMMIT_AT], layout[COMMIT_SIZE], big)
+    commit = integer(data, at + layout[COMMIT_AT], layout[COMMIT_SIZE], big)
     at += layout[DATA_AT]
     used = at + (commit & _USED_MASK)
     page["lost"] = _lost(data, used, limit, commit, layout[COMMIT_SIZE], big)
@@ -107,7 +108,7 @@ def _page(
                 event = events[count]
                 event["time_ns"] = time
                 event["cpu"] = cpu
-                fill(event, data, at, size, how, row, big)
+                fill(event, data, at, size, how.rows[row], how.states, big)
                 places[count] = at
                 count += 1
         at += (size + 3) // 4 * 4

@@ -15,12 +15,12 @@ from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.trace_dat.buffers import Chosen, choose, streams
 from tracekit.sources.trace_dat.header import Header, read_header
 from tracekit.sources.trace_dat.holes import Holes
 from tracekit.sources.trace_dat.merging import merged
 from tracekit.sources.trace_dat.names import namer
-from tracekit.sources.trace_dat.numbers import Bytes
 from tracekit.sources.trace_dat.streams import CpuStream
 from tracekit.tables.bundle import Trace
 

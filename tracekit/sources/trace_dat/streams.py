@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tracekit.sources.kernel.events import EVENT, Records, Rows
+from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.trace_dat.blocks import Block
 from tracekit.sources.trace_dat.clock import Clock
 from tracekit.sources.trace_dat.holes import Holes
 from tracekit.sources.trace_dat.layout import PAGE_SIZE
-from tracekit.sources.trace_dat.numbers import Bytes
 from tracekit.sources.trace_dat.pages import PAGE, RECORD_LEAST_BYTES, TIME_MOST, bound_pages, pages_of, read_pages
 from tracekit.sources.trace_dat.tracepoints import Plan
 

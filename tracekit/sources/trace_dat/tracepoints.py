@@ -1,56 +1,17 @@
-"""The tracepoints of the scheduler, and their bytes to events: fields are where each event's format says they are."""
+"""Which events of a file are taken, by their number, and how they are read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
-from tracekit.jit import lean
-from tracekit.sources.kernel.events import (
-    EVENT_KINDS,
-    GENERIC_NUMBERS,
-    IN_INTERRUPT,
-    PREV_STATE_CODES,
-    Number,
-    Row,
-    Rows,
-    wide,
-)
-from tracekit.sources.kernel.formats import EventFormat, prev_state_masks
-from tracekit.sources.trace_dat.numbers import Bytes, signed
+from tracekit.sources.kernel.events import EVENT_KINDS, GENERIC_NUMBERS, Rows
+from tracekit.sources.kernel.formats import EventFormat
+from tracekit.sources.kernel.tracepoints import ADDED, KIND, PLAN_COLUMNS, States, plan_row, states_of
 
-# tracepoint: (kind, field of target_tid, of target_cpu, of value)
-TRACEPOINTS: dict[str, tuple[str, str | None, str | None, str | None]] = {
-    "sched_switch": ("switch", "next_pid", None, None),
-    "sched_waking": ("waking", "pid", "target_cpu", None),
-    "sched_wakeup": ("wakeup", "pid", "target_cpu", None),
-    "sched_wakeup_new": ("wakeup_new", "pid", "target_cpu", None),
-    "sched_migrate_task": ("migrate", "pid", "dest_cpu", None),
-    "sched_stat_runtime": ("stat_runtime", "pid", None, "runtime"),
-    "sched_process_fork": ("fork", "child_pid", None, None),
-    "sched_process_exec": ("exec", None, None, None),
-    "sched_process_exit": ("exit", "pid", None, None),
-    "sys_enter": ("sys_enter", None, None, "id"),
-    "sys_exit": ("sys_exit", None, None, "id"),
-}
-# kind: the fields with the names of tid and of target_tid, where they are not ("", "comm")
-NAME_FIELDS = {
-    "switch": ("prev_comm", "next_comm"),
-    "fork": ("parent_comm", "child_comm"),
-    **dict.fromkeys(("exec", "sys_enter", "sys_exit"), ("", "")),
-}
-
-# Columns of a plan: the kind, flags to add, then offset and size of each field; offset -1 where there is none.
-KIND, ADDED = (wide(column) for column in range(2))
-FLAGS, PID, TARGET, STATE, CPU, VALUE = (wide(column) for column in range(2, 14, 2))
-PLAN_COLUMNS = 14
 EVENT_TYPES = 1 << 16  # common_type has 16 bits
-_PREEMPTED, _OTHER_STATE, _RUNNABLE = PREV_STATE_CODES["R+"], PREV_STATE_CODES["?"], PREV_STATE_CODES["R"]
-_HARD_INTERRUPT = 0x08  # TRACE_FLAG_HARDIRQ, include/linux/trace_events.h
-_SIZES = (1, 2, 4, 8)
 _ENTER, _EXIT = EVENT_KINDS["sys_enter"], EVENT_KINDS["sys_exit"]
 
 
@@ -59,9 +20,7 @@ class Plan(NamedTuple):
 
     row_of: Rows
     rows: Rows
-    masks: Rows
-    codes: Rows
-    preempted_mask: int
+    states: States
 
 
 def plan(formats: Mapping[int, EventFormat], generic_numbers: bool | None) -> Plan:
@@ -71,74 +30,15 @@ def plan(formats: Mapping[int, EventFormat], generic_numbers: bool | None) -> Pl
     who runs, as the return from one does.
     """
     row_of, rows = np.full(EVENT_TYPES, -1, np.int64), list[Rows]()
-    masks, codes, preempted = prev_state_masks("")
     for number, event in formats.items():
-        row = _plan_row(event)
+        row = plan_row(event)
         if row is None or number >= EVENT_TYPES:
             continue
         if row[KIND] == _ENTER and generic_numbers is None:
             row[KIND] = _EXIT
-        row[ADDED] = GENERIC_NUMBERS if generic_numbers and row[KIND] == _ENTER else 0
+        if generic_numbers and row[KIND] == _ENTER:
+            row[ADDED] = GENERIC_NUMBERS
         row_of[number] = len(rows)
         rows.append(row)
-        if row[STATE] >= 0:
-            with suppress(ValueError):  # a flag that is no number
-                masks, codes, preempted = prev_state_masks(event.print_format)
     stacked = np.stack(rows) if rows else np.zeros((0, PLAN_COLUMNS), np.int64)
-    return Plan(row_of, stacked, np.array(masks, np.int64), np.array(codes, np.int64), preempted)
-
-
-def _plan_row(event: EventFormat) -> Rows | None:
-    if event.name not in TRACEPOINTS:
-        return None
-    kind, target, cpu, value = TRACEPOINTS[event.name]
-    state = "prev_state" if kind == "switch" else None
-    row = np.full(PLAN_COLUMNS, -1, np.int64)
-    row[KIND] = EVENT_KINDS[kind]
-    wanted = {FLAGS: "common_flags", PID: "common_pid", TARGET: target, CPU: cpu, VALUE: value, STATE: state}
-    for column, name in wanted.items():
-        found = event.fields.get(name) if name else None
-        if found and found.size in _SIZES and found.size <= (8 if column in (VALUE, STATE) else 4):
-            row[column : column + 2] = found.offset, found.size
-        elif name and column not in (FLAGS, CPU):
-            return None
-    return row
-
-
-@lean
-def _field(data: Bytes, at: int, size: int, row: Rows, column: int, big: bool) -> Number:
-    offset, width = row[column], row[column + 1]
-    if offset < 0 or offset + width > size:
-        return -1
-    return signed(data, at + offset, width, big)
-
-
-@lean
-def _prev_state(value: int, masks: Rows, codes: Rows, preempted_mask: int) -> Number:
-    if value < 0:
-        return _OTHER_STATE
-    for place in range(len(masks)):
-        if value & masks[place]:
-            return codes[place]
-    if value & preempted_mask:
-        return _PREEMPTED
-    return _RUNNABLE if value == 0 else _OTHER_STATE
-
-
-@lean
-def fill(event: Row, data: Bytes, at: int, size: int, how: Plan, number: int, big: bool) -> None:
-    """The event in data[at : at + size], by row `number` of the plan; time and CPU are the caller's."""
-    row = how.rows[number]
-    flags = _field(data, at, size, row, FLAGS, big)
-    event["kind"] = row[KIND]
-    event["flags"] = row[ADDED] | (IN_INTERRUPT if flags > 0 and flags & _HARD_INTERRUPT else 0)
-    event["tid"] = _field(data, at, size, row, PID, big)
-    event["tgid"] = -1
-    event["target_tid"] = _field(data, at, size, row, TARGET, big)
-    event["target_cpu"] = _field(data, at, size, row, CPU, big)
-    event["value"] = _field(data, at, size, row, VALUE, big)
-    if row[STATE] >= 0:
-        state = _field(data, at, size, row, STATE, big)
-        event["prev_state"] = _prev_state(state, how.masks, how.codes, how.preempted_mask)
-    else:
-        event["prev_state"] = _OTHER_STATE
+    return Plan(row_of, stacked, states_of(formats.values()))
