@@ -13,10 +13,10 @@ import numpy as np
 
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.events import EVENT_KINDS, PREV_STATES
+from tracekit.sources.kernel.tracepoints import TRACEPOINTS
 from tracekit.sources.trace_dat.buffers import choose
 from tracekit.sources.trace_dat.header import read_header
 from tracekit.sources.trace_dat.reader import kernel_stream
-from tracekit.sources.kernel.tracepoints import TRACEPOINTS
 
 RECORDINGS = Path(__file__).parents[2] / ".." / "shared" / "recordings"
 TRACE_CMD = shutil.which("trace-cmd")
