@@ -63,7 +63,8 @@ def sources_digest(module: str, extra: tuple[Path, ...] = ()) -> str:
     """A digest of the files that `module` reaches, of `extra` files, and of what compiles them."""
     state = hashlib.sha256(f"{numba.__version__} {platform.python_version()} {platform.machine()}".encode())
     for path in [*reach(module), *extra]:
-        state.update(path.name.encode())
+        # the index of a cache names modules: the same file of a third party may be another module elsewhere
+        state.update((str(path) if path in extra else path.name).encode())
         state.update(path.read_bytes())
     return state.hexdigest()[:16]
 
@@ -86,11 +87,74 @@ def _prune(root: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
+_INNER: set[Any] = set()  # code objects of what `njit` decorated
+
+
+@cache
+def _link_once() -> None:
+    """Let numba link and optimise each inner function once, with its outermost caller.
+
+    As it comes, numba links all callees into each function, optimises that and makes machine code of it: a function
+    deep down is compiled again for each one above. For the engine this took 27 s of 39 s, and all but the outermost
+    one's result was thrown away. Where numba's own classes are not as expected, nothing is changed.
+    """
+    try:
+        from numba import _dynfunc
+        from numba.core.codegen import JITCodeLibrary
+        from numba.core.cpu import CPUContext
+        from numba.core.typed_passes import BaseNativeLowering
+
+        lower, finalize, executable = BaseNativeLowering.run_pass, JITCodeLibrary.finalize, CPUContext.get_executable
+    except (ImportError, AttributeError):
+        return
+
+    def run_pass(self: Any, state: Any) -> Any:
+        if state.library is None and state.func_id.code in _INNER and state.flags.no_cpython_wrapper:
+            state.library = state.targetctx.codegen().create_library(state.func_id.func_qualname)
+            state.library.inner = True
+        return lower(self, state)
+
+    def finalize_once(self: Any) -> None:
+        if getattr(self, "inner", False):
+            self._finalize_dynamic_globals()
+            self._finalized = True
+            return
+        self._linking_libraries = _reached(self._linking_libraries)
+        finalize(self)
+
+    def get_executable(self: Any, library: Any, fndesc: Any, env: Any) -> Any:
+        if getattr(library, "inner", False):  # it stands for the function where numba looks one up, and is never called
+            return _dynfunc.make_function(fndesc.lookup_module(), fndesc.qualname, "", 0, env, (library,))
+        return executable(self, library, fndesc, env)
+
+    BaseNativeLowering.run_pass = run_pass
+    JITCodeLibrary.finalize = finalize_once
+    CPUContext.get_executable = get_executable
+
+
+def _reached(libraries: list[Any]) -> list[Any]:
+    """The libraries, and those that the inner ones among them call, callers first: LLVM drops what nobody calls yet."""
+    seen: set[int] = set()
+    last_first: list[Any] = []
+
+    def visit(library: Any) -> None:
+        if id(library) not in seen:
+            seen.add(id(library))
+            for called in library._linking_libraries if getattr(library, "inner", False) else ():
+                visit(called)
+            last_first.append(library)
+
+    for library in libraries:
+        visit(library)
+    return last_first[::-1]
+
+
 def njit(function: F) -> F:
     """Compile when called from compiled code, and only from there; not cached by itself (its caller is).
 
     Without wrappers for Python callers, compiling the engine takes a good part less.
     """
+    _INNER.add(function.__code__)
     compiled: F = numba.njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
     if JIT:
         _widen(compiled)
@@ -135,6 +199,7 @@ def cached_njit(function: F, *, extra: Iterable[Path] = (), counted: bool = True
     """
     if not JIT:
         return function
+    _link_once()
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(_cache_folder(function.__module__, tuple(sorted(extra))))
     try:

@@ -55,6 +55,7 @@ def _hook(default: F) -> F:
 
 def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compiled: Any, name: str) -> None:
     from numba.extending import overload
+
     from tracekit.engine.handles import HandleType
 
     def choose(policy: Any) -> Any:
@@ -67,11 +68,12 @@ def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compile
     parameters = list(inspect.signature(default).parameters)
     scope = {"choose": choose}
     exec(f"def chooser({', '.join(parameters)}):\n    return choose({parameters[0]})", scope)
-    overload(dispatch, strict=False)(scope["chooser"])
+    options = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    overload(dispatch, jit_options=options, strict=False)(scope["chooser"])
 
 
 # Why a thread enters a run queue (`enqueue`), or a task goes back to one (`requeue`).
-WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED = 0, 1, 2, 3, 4
+WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED, GIVE_WAY = 0, 1, 2, 3, 4, 5
 # What next_task may answer instead of a task.
 PARK, AGAIN = -1, -2
 
@@ -192,7 +194,31 @@ def returning(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int) -> bool:
 
 @_hook
 def requeue(runtime: Any, kernel: Any, sim: Any, cpu: int, task: int, why: int) -> None:
-    """The running task goes back to a queue; why is PREEMPTED or YIELD."""
+    """The running task goes back to a queue; why is PREEMPTED, YIELD, or GIVE_WAY to whom it handed a lock."""
+
+
+@_hook
+def keeps_timer(runtime: Any, sim: Any, task: int, due_ns: int) -> bool:
+    """A hosted task is about to sleep until due_ns: whether the runtime watches for that itself, and moves the task's
+    `pc` on when it is over; if not, the engine calls `expired`."""
+    return False
+
+
+@_hook
+def spins(runtime: Any, sim: Any, cpu: int) -> int:
+    """How long the hosted task on cpu, which found a mutex taken, spins before it looks again, in ns; 0: it waits."""
+    return 0
+
+
+@_hook
+def creating(runtime: Any, sim: Any, cpu: int) -> int:
+    """A hosted task is created on cpu: what that takes beyond the usual, in ns."""
+    return 0
+
+
+@_hook
+def ended(runtime: Any, sim: Any, cpu: int) -> None:
+    """The hosted task on cpu has ended."""
 
 
 @_hook

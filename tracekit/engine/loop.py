@@ -11,6 +11,20 @@ from typing import Any
 from tracekit.engine import failure
 from tracekit.engine.bandwidth import new_period
 from tracekit.engine.caches import refill
+from tracekit.engine.hooks import (
+    AGAIN,
+    GIVE_WAY,
+    PREEMPTED,
+    YIELD,
+    alarm,
+    begin,
+    blocks_thread,
+    entering,
+    next_task,
+    parking,
+    requeue,
+    returning,
+)  # fmt: skip
 from tracekit.engine.kernel import (
     BAD_TASK,
     LEFT_BEHIND,
@@ -28,6 +42,7 @@ from tracekit.engine.state import (
     BLOCKED,
     BUSY,
     ENDS,
+    GIVES_WAY,
     HOSTED,
     NATIVE,
     NONE,
@@ -48,22 +63,8 @@ from tracekit.engine.state import (
 )  # fmt: skip
 from tracekit.engine.steps import step
 from tracekit.engine.ticks import on_tick
-from tracekit.jit import njit
-
-from tracekit.engine.hooks import (
-    AGAIN,
-    PREEMPTED,
-    YIELD,
-    alarm,
-    begin,
-    blocks_thread,
-    entering,
-    next_task,
-    parking,
-    requeue,
-    returning,
-)  # fmt: skip
 from tracekit.engine.waiting import finish, on_timer
+from tracekit.jit import njit
 
 FINISHED, FLUSH, FAILED, STUCK = 0, 1, 2, 3
 ROUNDS = 12  # steps one event may take; each writes at most 5 rows
@@ -93,14 +94,14 @@ def _leave_task(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> Non
             leave(kernel, sim, cpu, T_ENDED)
         else:
             _detach(sim, thread)
-    elif leaving == YIELDS:
+    elif leaving == YIELDS or leaving == GIVES_WAY:
         if native:
             if c.queued > 0:
                 reschedule(kernel, sim, cpu, True)
         else:
             set_state(sim, task, RUNNABLE, R_YIELD, NONE)
             _detach(sim, thread)
-            requeue(runtime, kernel, sim, cpu, task, YIELD)
+            requeue(runtime, kernel, sim, cpu, task, YIELD if leaving == YIELDS else GIVE_WAY)
     else:
         set_state(sim, task, BLOCKED, sim.tasks[task].waiting, NONE)
         if native or blocks_thread(runtime, sim, task):

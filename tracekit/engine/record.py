@@ -9,7 +9,7 @@ from __future__ import annotations
 from tracekit.engine.state import Sim
 from tracekit.jit import njit
 
-MARGIN = 64  # rows one event may write; fan-outs (a wait group's waiters) check with `room`
+MARGIN = 512  # rows one event may write (a network poll: 128 goroutines); fan-outs (a wait group's waiters) come on top
 
 
 @njit

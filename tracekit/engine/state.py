@@ -36,7 +36,7 @@ K_SEMAPHORE = OBJECT_KINDS["semaphore"]
 
 # Thread states, and why a thread that still runs is about to leave its CPU or its task.
 T_RUNNING, T_RUNNABLE, T_BLOCKED, T_ENDED = 1, 2, 3, 4  # 0: not started
-STAYS, BLOCKS, YIELDS, ENDS = 0, 1, 2, 3
+STAYS, BLOCKS, YIELDS, ENDS, GIVES_WAY = 0, 1, 2, 3, 4
 
 # A task's layer: NATIVE tasks are kernel threads, HOSTED ones are run by the runtime.
 NATIVE, HOSTED = 0, 1
@@ -96,6 +96,7 @@ OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
     ("writers", "i4"), ("readers", "i4"),
+    ("woken", "i1"), ("starving", "i1"),
 ], align=True)  # fmt: skip
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.engine import failure, sync, variables
+from tracekit.engine.hooks import creating, keeps_timer
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
 from tracekit.engine.state import (
@@ -72,12 +73,13 @@ def _compute(sim: Sim, cpu: int, task: int, duration_ns: int) -> None:
 
 
 @njit
-def _timed_wait(sim: Sim, cpu: int, task: int, kind: int, duration_ns: int) -> None:
+def _timed_wait(runtime: Any, sim: Sim, cpu: int, task: int, kind: int, duration_ns: int) -> None:
     t = sim.tasks[task]
     costs = sim.costs[t.layer]
     until = sim.world[0].now + duration_ns
     if kind == S_SLEEP:
-        arm(sim, task_slot(sim, task), until + costs.timer_slack)
+        if t.layer == NATIVE or not keeps_timer(runtime, sim, task, until):
+            arm(sim, task_slot(sim, task), until + costs.timer_slack)
         block(sim, cpu, task, R_SLEEP, O_SYNC, costs.block)
     elif kind == S_NETWORK:
         arm(sim, task_slot(sim, task), until)
@@ -120,7 +122,8 @@ def _spawn(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, target: int
         costs = sim.costs[sim.tasks[target].layer]
         # fork copies the page tables of what its caller has touched (copy_page_range); the rest is in `spawn`
         grown = max(t.resident - costs.resident, 0)
-        charge(sim, cpu, task, O_SPAWN, costs.spawn + (grown * costs.fork_per_mib >> 20))
+        extra = creating(runtime, sim, cpu) if sim.tasks[target].layer == HOSTED else 0
+        charge(sim, cpu, task, O_SPAWN, costs.spawn + extra + (grown * costs.fork_per_mib >> 20))
         return
     t.paid = 0
     t.pc += 1
@@ -145,7 +148,7 @@ def _use_object(
     runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, kind: int, item: int, size: int, count: int
 ) -> None:
     if kind == S_LOCK:
-        sync.lock(sim, cpu, task, item)
+        sync.lock(runtime, sim, cpu, task, item)
     elif kind == S_UNLOCK:
         sync.unlock(runtime, kernel, sim, cpu, task, item, sim.objects[item].kind == _RWMUTEX)
     elif kind == S_SEND:
@@ -191,7 +194,7 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     if segment.object >= 0:
         _use_object(runtime, kernel, sim, cpu, task, kind, segment.object, segment.bytes, segment.count)
     elif S_SLEEP <= kind <= S_ARRIVAL:  # the timed waits stand together in the vocabulary
-        _timed_wait(sim, cpu, task, kind, segment.duration)
+        _timed_wait(runtime, sim, cpu, task, kind, segment.duration)
     elif kind == S_SPAWN:
         _spawn(runtime, kernel, sim, cpu, task, segment.target)
     elif kind == S_JOIN:

@@ -1,9 +1,15 @@
 """Locks, channels, counts and joins: what they mean, once for all forms. Costs and who pays come with the layer.
 
 Waiters stand in FIFO order, linked through `tasks.next`; a task is in at most one queue. An unlocked mutex is
-free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode);
-with `lock_handoff_ns` a waiter that waited that long gets the lock handed over (Go's starvation mode, 1 ms,
-internal/sync/mutex.go). Channels hand a message straight to a waiting receiver (runtime/chan.go).
+free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode).
+
+With `lock_handoff_ns` a mutex is Go's (internal/sync/mutex.go): who finds it taken spins up to 4 times if its runtime
+says so; an unlock wakes nobody while one that was woken, or that spins, has not had its try; a woken one that finds
+it taken goes to the front, and when it waited longer than lock_handoff_ns (1 ms) the mutex starves: each unlock then
+hands it over and gives way, until the one it went to waited less, or was the last. A rwmutex lets all waiting readers
+in when a writer leaves (sync/rwmutex.go).
+
+Channels hand a message straight to a waiting receiver (runtime/chan.go).
 """
 
 from __future__ import annotations
@@ -11,12 +17,14 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.engine import failure
+from tracekit.engine.hooks import spins
 from tracekit.engine.kernel import NEGATIVE, NOT_HELD, fail
 from tracekit.engine.record import charge
 from tracekit.engine.state import (
     E_EXIT,
     E_KILLED,
     EXITED,
+    GIVES_WAY,
     HOSTED,
     NONE,
     O_COPY,
@@ -32,6 +40,10 @@ from tracekit.engine.state import (
 )  # fmt: skip
 from tracekit.engine.waiting import block, unblock
 from tracekit.jit import njit
+from tracekit.vocabulary import OBJECT_KINDS
+
+_MUTEX = OBJECT_KINDS["mutex"]
+_SPINS, _AWOKE = 4, 8  # runtime: active_spin; and the turns of one that an unlock need not wake others for
 
 
 @njit
@@ -89,43 +101,105 @@ def _wait(sim: Sim, cpu: int, task: int, item: int, reason: int) -> None:
 
 
 @njit
-def lock(sim: Sim, cpu: int, task: int, item: int) -> None:
+def _is_go(sim: Sim, item: int) -> bool:
+    return sim.world[0].lock_handoff_ns > 0 and sim.objects[item].kind == _MUTEX
+
+
+@njit
+def lock(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     """Take a mutex, or a rwmutex for writing."""
     o = sim.objects[item]
     t = sim.tasks[task]
-    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
-    if o.holder == NONE and o.count == 0:
+    if t.paid == 0:
+        charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+    free = o.holder == NONE and o.count == 0 and not o.starving
+    if not free and _spin(runtime, sim, cpu, task, item):
+        return
+    if t.retry or t.paid >= _AWOKE:
+        o.woken = 0
+    t.paid = 0
+    if free:
         o.holder = task
         t.retry = 0
         t.pc += 1
-    else:
-        _wait(sim, cpu, task, item, R_LOCK)
+        return
+    if t.retry and _is_go(sim, item) and sim.world[0].now - t.blocked_at > sim.world[0].lock_handoff_ns:
+        o.starving = 1
+    _wait(sim, cpu, task, item, R_LOCK)
+
+
+@njit
+def _spin(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> bool:
+    """Whether the task spins once more; `paid` counts the turns, and adds _AWOKE when an unlock shall wake nobody
+    on its behalf."""
+    o = sim.objects[item]
+    t = sim.tasks[task]
+    if t.layer != HOSTED or not _is_go(sim, item) or o.starving or t.paid % _AWOKE == _SPINS:
+        return False
+    duration_ns = spins(runtime, sim, cpu)
+    if duration_ns == 0:
+        return False
+    if not t.retry and t.paid < _AWOKE and not o.woken and o.head >= 0:
+        o.woken = 1
+        t.paid += _AWOKE
+    t.paid += 1
+    charge(sim, cpu, task, O_SYNC, duration_ns)
+    return True
 
 
 @njit
 def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, rw: bool) -> None:
     """Release a mutex, or a rwmutex held for writing."""
     o = sim.objects[item]
+    t = sim.tasks[task]
     if o.holder != task:
         fail(sim, NOT_HELD, task, item)
         return
-    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
     o.holder = NONE
-    sim.tasks[task].pc += 1
+    t.pc += 1
     if rw:
+        _let_readers_in(runtime, kernel, sim, cpu, task, item)
         _grant(runtime, kernel, sim, cpu, task, item)
-        return
-    waiter = _pop(sim, item)
-    if waiter < 0:
-        return
-    world = sim.world[0]
-    waited = world.now - sim.tasks[waiter].blocked_at
-    if world.lock_handoff_ns > 0 and waited >= world.lock_handoff_ns:
-        o.holder = waiter
-        sim.tasks[waiter].retry = 0
-    else:
+    elif o.starving:
+        _hand_over(runtime, kernel, sim, cpu, task, item)
+    elif o.head >= 0 and not o.woken:
+        waiter = _pop(sim, item)
+        o.woken = 1 if _is_go(sim, item) else 0
         sim.tasks[waiter].retry = 1
+        unblock(runtime, kernel, sim, waiter, cpu, task)
+
+
+@njit
+def _hand_over(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Unlock in starvation mode: the first waiter has the lock, and runs next on this CPU."""
+    o = sim.objects[item]
+    world = sim.world[0]
+    waiter = _pop(sim, item)
+    o.holder = waiter
+    sim.tasks[waiter].retry = 0
+    if o.head < 0 or world.now - sim.tasks[waiter].blocked_at <= world.lock_handoff_ns:
+        o.starving = 0
     unblock(runtime, kernel, sim, waiter, cpu, task)
+    sim.threads[sim.tasks[task].thread].leaving = GIVES_WAY
+
+
+@njit
+def _let_readers_in(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
+    """Go: when a writer leaves, all readers that wait go on, also those behind other writers."""
+    o = sim.objects[item]
+    if sim.world[0].lock_handoff_ns == 0:
+        return
+    waiter = o.head
+    o.head = NONE
+    while waiter >= 0:
+        following = sim.tasks[waiter].next
+        if sim.segments[sim.tasks[waiter].pc].kind == S_READ_LOCK:
+            o.count += 1
+            unblock(runtime, kernel, sim, waiter, cpu, task)
+        else:
+            _push(sim, item, waiter, False)
+        waiter = following
 
 
 @njit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tracekit.engine.hooks import ended, expired, ready
 from tracekit.engine.kernel import wake_thread
 from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
 from tracekit.engine.state import (
@@ -25,8 +26,6 @@ from tracekit.engine.state import (
     Sim,
 )  # fmt: skip
 from tracekit.jit import njit
-
-from tracekit.engine.hooks import expired, ready
 
 
 @njit
@@ -103,6 +102,8 @@ def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         world.live_converted -= 1
         world.end_ns = world.now
     add_memory(sim, -t.resident, -sim.costs[t.layer].virtual)
+    if t.layer == HOSTED:
+        ended(runtime, sim, cpu)
     joiner = t.joiners
     t.joiners = NONE
     while joiner >= 0:

@@ -1,28 +1,50 @@
 """The Go runtime's scheduler: goroutines (G) on kernel threads (M) that hold processors (P).
 
 Rules, with their place in Go 1.27's src/runtime:
-* Each P has runnext and a ring of 256; an overflow moves half of the ring to the global queue (runqput,
-  runqputslow in proc.go). Readied and newly created goroutines go to runnext of the P that readied them.
+* Each P has runnext and a ring of 256; an overflow moves half of the ring and the new one to the global queue
+  (runqput, runqputslow in proc.go). Readied and newly created goroutines go to runnext of the P that readied them.
 * A goroutine that inherits the time slice through runnext does not advance schedtick (execute).
 * findRunnable's order: expired timers, the global queue at every 61st schedtick, the local queue, a batch from
-  the global queue, the network poller, stealing (half of another ring, oldest first; 4 passes, runnext only
-  in the last, and of a running P only if it is still there after a sleep: runqgrab), then the P goes idle and
-  the M parks, as the poller if nobody else is.
-* At most one wake of a spinning M at a time (wakep); an M that found work while spinning wakes the next
-  (resetspinning).
-* In a system call the P stays with its M; sysmon takes it when there is other work, or after 10 ms
-  (retake, handoffp). On return the M takes its P back, or an idle one, or queues its goroutine globally (exitsyscall).
-* sysmon looks every 20 us, and after 50 idle rounds ever less often, up to 10 ms; it preempts what ran 10 ms,
-  and polls the network when nobody did for 10 ms.
-* The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program.
+  the global queue, the network poller, stealing (half of another ring, oldest first; 4 passes in random coprime
+  order; in the last also its timers, and its runnext, of a running P only if it is still there after a sleep:
+  stealWork, runqgrab), the global queue again; then the P goes idle, an M that spun looks once more, and the M
+  parks, as the poller if somebody has to wait for sockets and timers and nobody does.
+* At most half as many Ms spin as Ps are busy. At most one is woken to spin (wakep); an M that found work while
+  spinning wakes the next (resetspinning); who finds no idle P leaves word for an M about to stop (needspinning).
+* Ms are kernel threads: waking one is paid by the waker, and the kernel policy decides when and where it runs.
+* In a system call the P stays with its M. sysmon takes it when there is other work and at its second look, or
+  after 10 ms (retake, handoffp); there is no state of its own for such a P, and others may steal from it. On return
+  the M goes on if it has its P, or takes it back from one in a system call, or an idle one; else its goroutine goes
+  to the global queue and it parks (exitsyscall, exitsyscallTryGetP).
+* sysmon looks every 20 us, and after 50 idle rounds ever less often, up to 10 ms; it preempts what ran 10 ms since
+  it first saw that schedtick, and polls the network when nobody did for 10 ms. When all Ps are idle it sleeps until a
+  system call or a timer. With sysmon_ns it is a kernel thread whose rounds take that long.
+* Each P has its timers (time.go). One that is due first makes the poller sleep anew, or an M look (wakeNetPoller).
+  The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program; the last
+  socket that became ready is the first to run.
+* sync.Mutex with barging, spinning, and starvation mode at 1 ms; RWMutex, WaitGroup and channels: engine/sync.py.
+* A dead goroutine is used again (gfget): making one takes new_g_ns more, if there is none. Stacks double (newstack).
 
-Assumptions: no GC; M's start without delay beyond their kernel thread's; sysmon takes no CPU. A timer belongs to
-the P on which its goroutine slept.
+Left out:
+* Collector (1.15), with the stack's shrinking and adaptive start: a program says nothing of allocation. Recorded
+  collections are ranges of a trace.
+* select, close of a channel, sync.Cond (1.11): programs have no such segments.
+* LockOSThread and cgo (1.10, 1.13): programs do not say which task is locked; a system call is the nearest.
+* The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits for them.
+* GOMAXPROCS changing while the program runs (1.14): gomaxprocs is fixed.
+* Trace reader, finalizers, scavenger, forced collections: goroutines of the runtime itself.
+* A thief looks at all Ps before it takes anything: the whole search is paid, even when its first look finds.
+* A preemption request that meets a goroutine in a system call is lost.
+* Go 1.22 to 1.25 had a P state for system calls, and their sysmon started an M for overdue timers: not modelled.
+
+Assumptions: preemption is immediate once requested; a signal costs nothing; a timer belongs to the P on which its
+goroutine slept; a new M starts without delay beyond its kernel thread's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import gcd
 
 import numpy as np
 
@@ -30,6 +52,7 @@ from tracekit.engine.state import NONE, records
 from tracekit.models.model import Parameter, Runtime, Sizes
 from tracekit.models.runtimes.go import events, find
 from tracekit.models.runtimes.go.state import P_IDLE, RING, SCHED, M, P, State
+from tracekit.models.runtimes.go.timers import TIMER
 
 __all__ = ["RUNTIME", "State", "events", "find"]
 
@@ -39,31 +62,47 @@ def _processors(cpus: int, parameters: Mapping[str, int]) -> int:
 
 
 def _threads(tasks: int, cpus: int, parameters: Mapping[str, int]) -> int:
-    return min(tasks + _processors(cpus, parameters) + 1, parameters["max_threads"])
+    return min(tasks + _processors(cpus, parameters) + 1, parameters["max_threads"]) + 1  # and sysmon
+
+
+PARAMETERS = (
+    Parameter("preempt_ns", 10_000_000, "ns", "sysmon preempts what ran this long (forcePreemptNS)", 1000),
+    Parameter("sysmon_min_ns", 70_000, "ns", "sysmon's shortest period: 20 us and 50 us of timer slack", 1000),
+    Parameter("sysmon_max_ns", 10_000_000, "ns", "sysmon's longest period", 1000),
+    Parameter("sysmon_ns", 0, "ns", "CPU time of a round of sysmon on its kernel thread; 0: it needs no thread"),
+    Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
+    Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),
+    Parameter("nap_ns", 53_000, "ns", "a thief's sleep before it takes runnext: 3 us and 50 us of timer slack"),
+    Parameter("spin_ns", 0, "ns", "one of 4 looks at a taken mutex (30 PAUSE instructions) before waiting; 0: none"),
+    Parameter("new_g_ns", 0, "ns", "what creating a goroutine takes more when no dead one can be used again"),
+)
+
+
+def _ps(processors: int) -> np.recarray:
+    ps = records(processors, P)
+    ps.status[:] = P_IDLE
+    for field in ("m", "runnext", "timers"):
+        ps[field][:] = NONE
+    ps.next[:] = np.arange(1, processors + 1)
+    ps.next[-1] = NONE
+    return ps
 
 
 def _state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     processors = _processors(sizes.cpus, parameters)
-    ps = records(processors, P)
-    ps.status[:] = P_IDLE
-    for field in ("m", "runnext", "timers", "timers_tail"):
-        ps[field][:] = NONE
-    ps.next[:] = np.arange(1, processors + 1)
-    ps.next[-1] = NONE
     ms = records(sizes.threads, M)
-    ms.p[:] = NONE
-    ms.next[:] = NONE
-    ms.coveted[:] = NONE
+    for field in ("p", "old_p", "next", "coveted"):
+        ms[field][:] = NONE
     sched = records(1, SCHED)
-    for field in ("queue", "queue_tail", "idle_m", "poller", "net", "net_tail"):
+    for field in ("queue", "queue_tail", "idle_m", "poller", "net", "net_tail", "found"):
         sched[field][:] = NONE
     sched.npidle[:] = processors
     sched.first_m[:] = sizes.threads - sizes.own_threads
-    chosen = (
-        parameters[n] for n in ("preempt_ns", "sysmon_min_ns", "sysmon_max_ns", "poll_resolution_ns", "steal", "nap_ns")
-    )
+    sched.sysmon[:] = sizes.threads - 1
     rings = np.full(processors * RING, NONE, np.int32)
-    return State(ps, ms, sched, rings, np.full(sizes.tasks, NONE, np.int32), *chosen)
+    coprimes = np.array([i for i in range(1, processors + 1) if gcd(i, processors) == 1], np.int32)
+    chosen = (parameters[parameter.name] for parameter in PARAMETERS)
+    return State(_ps(processors), ms, sched, rings, coprimes, records(sizes.tasks, TIMER), *chosen)
 
 
 RUNTIME = Runtime(
@@ -75,12 +114,7 @@ RUNTIME = Runtime(
     hosted=True,
     parameters=(
         Parameter("gomaxprocs", 0, "count", "number of Ps; 0: one per CPU", 0, 1024),
-        Parameter("preempt_ns", 10_000_000, "ns", "sysmon preempts what ran this long (forcePreemptNS)", 1000),
-        Parameter("sysmon_min_ns", 70_000, "ns", "sysmon's shortest period: 20 us and 50 us of timer slack", 1000),
-        Parameter("sysmon_max_ns", 10_000_000, "ns", "sysmon's longest period", 1000),
-        Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
         Parameter("max_threads", 10_000, "count", "sched.maxmcount", 2, 1_000_000),
-        Parameter("nap_ns", 53_000, "ns", "a thief's sleep before it takes runnext: 3 us and 50 us of timer slack"),
-        Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),
+        *PARAMETERS,
     ),
 )

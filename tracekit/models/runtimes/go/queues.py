@@ -1,4 +1,4 @@
-"""Run queues: runnext, the local ring, the global queue, and lists of what is due (proc.go: runqput and after)."""
+"""Run queues: runnext, the local ring, the global queue, and what the poller found (proc.go: runqput and after)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from tracekit.engine.state import NONE, Sim
 from tracekit.engine.waiting import mark_ready
 from tracekit.jit import njit
 from tracekit.models.runtimes.go.state import RING, State
+from tracekit.models.runtimes.go.timers import next_timer, take_timer
+
+TIMERS_AT_ONCE = 64  # an event may write only so many rows: the rest is run at the same time, in the next event
+POLL_EVENTS = 128  # netpoll_epoll.go
 
 
 @njit
@@ -60,9 +64,25 @@ def queue_local(rt: State, sim: Sim, p: int, task: int, next_up: bool) -> None:
 
 
 @njit
-def take_ring(rt: State, p: int) -> int:
-    """The first of the ring, or -1."""
+def queue_batch(rt: State, sim: Sim, p: int, task: int) -> None:
+    """One of a batch: to the ring's end while there is room, else to the global queue (runqputbatch)."""
     pp = rt.ps[p]
+    if pp.tail - pp.head < RING:
+        rt.rings[p * RING + pp.tail % RING] = task
+        pp.tail += 1
+    else:
+        queue_global(rt, sim, task)
+
+
+@njit
+def take_local(rt: State, thread: int, p: int) -> int:
+    """Runnext, which inherits the time slice, or the first of the ring, or -1 (runqget)."""
+    pp = rt.ps[p]
+    task = pp.runnext
+    if task >= 0:
+        pp.runnext = NONE
+        rt.ms[thread].inherits = 1
+        return task
     if pp.head == pp.tail:
         return NONE
     task = rt.rings[p * RING + pp.head % RING]
@@ -79,38 +99,29 @@ def take_batch(rt: State, sim: Sim, p: int) -> int:
     count = min(size, size // rt.ps.size + 1, RING // 2)
     first = take_global(rt, sim)
     for _ in range(count - 1):
-        queue_local(rt, sim, p, take_global(rt, sim), False)
+        queue_batch(rt, sim, p, take_global(rt, sim))
     return first
 
 
 @njit
 def has_local(rt: State, p: int) -> bool:
-    """Whether anything waits in P's own queue."""
+    """Whether anything waits in P's own queue (runqempty)."""
     pp = rt.ps[p]
     return pp.head != pp.tail or pp.runnext >= 0
 
 
 @njit
-def add_timer(rt: State, sim: Sim, p: int, task: int) -> None:
-    """A sleep of a goroutine of P is over; it waits until some M runs P's timers."""
-    pp = rt.ps[p]
-    sim.tasks[task].next = NONE
-    if pp.timers < 0:
-        pp.timers = task
-    else:
-        sim.tasks[pp.timers_tail].next = task
-    pp.timers_tail = task
-
-
-@njit
-def run_timers(rt: State, sim: Sim, p: int, into: int, cpu: int) -> None:
-    """Ready what is due on P, into the queue of the P that runs the timers (time.go: timers.check)."""
-    pp = rt.ps[p]
-    while pp.timers >= 0:
-        task = pp.timers
-        pp.timers = sim.tasks[task].next
+def run_timers(rt: State, sim: Sim, p: int, into: int, cpu: int) -> int:
+    """Ready what is due on P, each to runnext of the P that runs the timers (timers.check); how many there were."""
+    count = 0
+    now = sim.world[0].now
+    while count < TIMERS_AT_ONCE and 0 < next_timer(rt, p) <= now:
+        task = take_timer(rt, p)
+        sim.tasks[task].pc += 1
         mark_ready(sim, task, NONE, cpu)
         queue_local(rt, sim, into, task, True)
+        count += 1
+    return count
 
 
 @njit
@@ -126,11 +137,25 @@ def add_network(rt: State, sim: Sim, task: int) -> None:
 
 
 @njit
-def take_network(rt: State, sim: Sim, cpu: int) -> int:
-    """The first that netpoll finds, RUNNABLE now, or -1."""
+def poll(rt: State, sim: Sim, cpu: int) -> None:
+    """One epoll_wait: what is ready becomes RUNNABLE and joins `found`, the last one first (netpoll, gList.push)."""
     s = rt.sched[0]
-    task = s.net
-    if task >= 0:
+    count = 0
+    while s.net >= 0 and count < POLL_EVENTS:
+        task = s.net
         s.net = sim.tasks[task].next
+        s.net_waiters -= 1
         mark_ready(sim, task, NONE, cpu)
+        sim.tasks[task].next = s.found
+        s.found = task
+        count += 1
+
+
+@njit
+def take_found(rt: State, sim: Sim) -> int:
+    """The first that the poller found, or -1."""
+    s = rt.sched[0]
+    task = s.found
+    if task >= 0:
+        s.found = sim.tasks[task].next
     return task

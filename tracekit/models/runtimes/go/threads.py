@@ -1,16 +1,17 @@
-"""Ms and Ps find and leave each other: startm, wakep, handoffp, stopm, and injecting what the poller found."""
+"""Ms and Ps find and leave each other: startm, wakep, handoffp, stopm, the poller, and what it found."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tracekit.engine.kernel import NO_THREADS, fail, wake_thread
-from tracekit.engine.queue import arm, runtime_slot
+from tracekit.engine.queue import arm, disarm, runtime_slot
 from tracekit.engine.record import add_memory, charge
 from tracekit.engine.state import HOSTED, NONE, O_RUNTIME, O_SPAWN, RUNNING, Sim
 from tracekit.jit import njit
-from tracekit.models.runtimes.go.queues import has_local, queue_global, queue_local, take_network
-from tracekit.models.runtimes.go.state import P_BUSY, P_IDLE, SYSMON, State
+from tracekit.models.runtimes.go.queues import has_local, queue_batch, queue_global, take_found
+from tracekit.models.runtimes.go.state import BACK_FROM_POLL, BLOCKED_IN_POLL, P_BUSY, P_IDLE, POLL, SYSMON, State
+from tracekit.models.runtimes.go.timers import next_timer
 
 
 @njit
@@ -28,6 +29,15 @@ def _pay(sim: Sim, cpu: int, payer: int, kind: int, duration_ns: int) -> None:
 
 
 @njit
+def become_spinning(rt: State, thread: int) -> None:
+    """The M looks for work from now on, on behalf of whoever wanted one to (becomeSpinning)."""
+    s = rt.sched[0]
+    rt.ms[thread].spinning = 1
+    s.nmspinning += 1
+    s.needspinning = 0
+
+
+@njit
 def idle_p(rt: State, p: int) -> None:
     """Nobody holds P any more (pidleput)."""
     s = rt.sched[0]
@@ -41,19 +51,31 @@ def idle_p(rt: State, p: int) -> None:
 
 
 @njit
-def take_idle_p(rt: State, sim: Sim) -> int:
-    """An idle P, last in first out, or -1 (pidleget). Wakes sysmon if it slept."""
+def take_idle_p(rt: State) -> int:
+    """An idle P, last in first out, or -1 (pidleget)."""
     s = rt.sched[0]
     p = s.idle_p
     if p >= 0:
         s.idle_p = rt.ps[p].next
         s.npidle -= 1
-        if s.sysmon_on == 0:
-            s.sysmon_on = 1
-            s.sysmon_rounds = 0
-            s.sysmon_delay = rt.sysmon_min_ns
-            arm(sim, runtime_slot(sim, SYSMON), sim.world[0].now + s.sysmon_delay)
     return p
+
+
+@njit
+def wake_sysmon(rt: State, kernel: Any, sim: Sim, cpu: int, fresh: bool) -> None:
+    """End sysmon's deep sleep. `fresh`, by a system call: it looks often again; by a timer: as often as before."""
+    s = rt.sched[0]
+    if s.sysmon_on:
+        return
+    s.sysmon_on = 1
+    if fresh:
+        s.sysmon_rounds = 0
+        s.sysmon_delay = rt.sysmon_min_ns
+    if rt.sysmon_ns > 0:
+        s.sysmon_paid = 0
+        wake_thread(kernel, sim, s.sysmon, cpu, False)
+    else:
+        arm(sim, runtime_slot(sim, SYSMON), sim.world[0].now + s.sysmon_delay)
 
 
 @njit
@@ -75,7 +97,7 @@ def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int, spin
     new = thread < 0
     if new:
         thread = s.first_m + s.made_ms
-        if thread >= sim.threads.size:
+        if thread >= s.sysmon:
             fail(sim, NO_THREADS, NONE, s.made_ms)
             return
         s.made_ms += 1
@@ -85,7 +107,6 @@ def start_m(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int, spin
         s.idle_m = rt.ms[thread].next
         _pay(sim, cpu, payer, O_RUNTIME, costs.thread_wake)
     rt.ms[thread].spinning = 1 if spinning else 0
-    rt.ms[thread].searched = 0
     hold_p(rt, thread, p)
     wake_thread(kernel, sim, thread, cpu, new)
 
@@ -96,7 +117,7 @@ def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int) -> None:
     s = rt.sched[0]
     if s.nmspinning > 0:
         return
-    p = take_idle_p(rt, sim)
+    p = take_idle_p(rt)
     if p < 0:
         s.needspinning = 1
         return
@@ -108,44 +129,81 @@ def wake_p(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int) -> None:
 def start_idle(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, count: int) -> None:
     """Work went to the global queue: start up to count idle Ps (injectglist)."""
     while count > 0:
-        p = take_idle_p(rt, sim)
+        p = take_idle_p(rt)
         if p < 0:
+            rt.sched[0].needspinning = 1
             return
         start_m(rt, kernel, sim, cpu, payer, p, False)
         count -= 1
 
 
 @njit
-def inject_network(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int) -> None:
+def inject_found(rt: State, kernel: Any, sim: Sim, cpu: int, payer: int, p: int) -> None:
     """Queue what the poller found: globally for as many as there are idle Ps, the rest locally (injectglist)."""
+    if rt.sched[0].found < 0:
+        return
     idle = rt.sched[0].npidle
-    count = 0
+    globally = 0
     while True:
-        task = take_network(rt, sim, cpu)
+        task = take_found(rt, sim)
         if task < 0:
             break
-        if p < 0 or count < idle:
+        if p < 0 or globally < idle:
             queue_global(rt, sim, task)
+            globally += 1
         else:
-            queue_local(rt, sim, p, task, False)
-        count += 1
-    start_idle(rt, kernel, sim, cpu, payer, min(count, idle))
+            queue_batch(rt, sim, p, task)
+    start_idle(rt, kernel, sim, cpu, payer, globally)
+    if p >= 0:
+        wake_p(rt, kernel, sim, cpu, payer)
+
+
+@njit
+def wake_poller(rt: State, kernel: Any, sim: Sim) -> None:
+    """The M in netpoll comes back: something is ready, its time is over, or it has to sleep anew (netpollBreak)."""
+    poller = rt.sched[0].poller
+    if rt.ms[poller].polling == BLOCKED_IN_POLL:
+        rt.ms[poller].polling = BACK_FROM_POLL
+        disarm(sim, runtime_slot(sim, POLL))
+        wake_thread(kernel, sim, poller, NONE, False)
+
+
+@njit
+def wake_net_poller(rt: State, kernel: Any, sim: Sim, cpu: int, due: int) -> None:
+    """A timer is due earlier than all others of its P: somebody has to wait for it (wakeNetPoller)."""
+    s = rt.sched[0]
+    if s.poller < 0:
+        wake_p(rt, kernel, sim, cpu, NONE)
+    elif s.poll_until == 0 or s.poll_until > due:
+        wake_poller(rt, kernel, sim)
 
 
 @njit
 def hand_off(rt: State, kernel: Any, sim: Sim, p: int) -> None:
     """P's M is stuck in the kernel: sysmon gives the P to another, or to nobody (handoffp)."""
     s = rt.sched[0]
-    sim.world[0].handoffs += 1
-    rt.ms[rt.ps[p].m].p = NONE
-    rt.ps[p].in_syscall = 0
     if has_local(rt, p) or s.queue_size > 0:
         start_m(rt, kernel, sim, NONE, NONE, p, False)
     elif s.nmspinning + s.npidle == 0:
         s.nmspinning += 1
+        s.needspinning = 0
         start_m(rt, kernel, sim, NONE, NONE, p, True)
+    elif s.npidle == rt.ps.size - 1 and s.poller < 0:  # the last one: somebody has to poll
+        start_m(rt, kernel, sim, NONE, NONE, p, False)
     else:
+        due = next_timer(rt, p)
         idle_p(rt, p)
+        if due > 0:
+            wake_net_poller(rt, kernel, sim, NONE, due)
+
+
+@njit
+def take_p(rt: State, p: int) -> None:
+    """Take P from an M that is in a system call (syscallingThread.takeP)."""
+    pp = rt.ps[p]
+    rt.ms[pp.m].p = NONE
+    pp.in_syscall = 0
+    pp.syscalltick += 1
 
 
 @njit
