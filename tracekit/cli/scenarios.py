@@ -10,7 +10,9 @@ from tracekit.cli import options
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Print this one's workload file, to copy and edit.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Print this one's claim, its workload file, and what to look for.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """List the built-in scenarios, or print one."""
@@ -23,8 +25,13 @@ def command(
         raise unknown("scenario", name, known)
     shown = [known[name]] if name else list(known.values())
     if json:
-        output.say_json([{"name": s.name, "claim": s.claim, "look_for": s.look_for} for s in shown])
+        output.say_json(
+            [{"name": s.name, "claim": s.claim, "look_for": s.look_for, "file": str(s.path)} for s in shown]
+        )
     elif name:
-        output.say(known[name].path.read_text(encoding="utf-8").rstrip())
+        scenario = known[name]
+        output.say(output.facts({"claim": scenario.claim, "look for": scenario.look_for, "file": str(scenario.path)}))
+        output.say()
+        output.say(scenario.path.read_text(encoding="utf-8").rstrip())
     else:
         output.say(output.columns(("scenario", "claim"), [(s.name, s.claim) for s in shown]))

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 
 struct world *world;
+volatile int64_t *variable;
 static volatile pid_t supervisor;
 
 void die(const char *what)
@@ -77,6 +78,9 @@ static void build_world(enum form form, const char *path, int logging)
     at += 6 * world->segments;
     const struct object_spec *spec = (const struct object_spec *)at;
     world->object = shared((size_t)world->objects * sizeof *world->object);
+    variable = calloc((size_t)world->objects + 1, sizeof *variable);
+    if (!variable)
+        die("calloc");
     world->life = shared((size_t)world->tasks * sizeof *world->life);
     if (logging)
         world->stamp = shared((size_t)world->segments * sizeof *world->stamp);
@@ -93,6 +97,7 @@ static void raise_limits(void)
     getrlimit(RLIMIT_NOFILE, &r);
     r.rlim_cur = r.rlim_max;
     setrlimit(RLIMIT_NOFILE, &r);
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a crash on purpose leaves no file */
 }
 
 static void start_roots(void)

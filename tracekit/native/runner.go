@@ -31,6 +31,7 @@ type object struct {
 	channel               chan []byte
 	tokens                chan struct{} // of an event or a semaphore
 	group                 sync.WaitGroup
+	value                 int64 // of a variable: plain, so that a race is a race
 }
 
 type life struct {
@@ -204,7 +205,10 @@ func (w *waiter) wait(ns int64) {
 	}
 }
 
-type own struct{ pollable, blocking *waiter }
+type own struct {
+	pollable, blocking *waiter
+	lastRead           int64
+}
 
 func (w *own) network(ns int64) {
 	if w.pollable == nil {
@@ -296,6 +300,14 @@ func step(s *segment, w *own) bool {
 	case segStack:
 		sink.Add(uint64(deepen(s.bytes)))
 	case segRequest:
+	case segRead:
+		w.lastRead = o.value
+	case segWrite:
+		o.value = w.lastRead + s.count
+	case segAtomic:
+		atomic.AddInt64(&o.value, s.count)
+	case segCrash:
+		panic("a crash, as the program says")
 	case segExit:
 		return false
 	default:

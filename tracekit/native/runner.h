@@ -61,6 +61,7 @@ struct world {
 };
 
 extern struct world *world;
+extern volatile int64_t *variable; /* by object; not in shared memory, so that a fork has a copy of its own */
 
 int64_t now_ns(void);
 void die(const char *what);

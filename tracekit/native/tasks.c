@@ -111,7 +111,10 @@ static void sem_take(sem_t *semaphore)
         ;
 }
 
-/* One step; 0 ends the task. */
+/* What the task last read of a variable. */
+static _Thread_local int64_t last_read;
+
+/* One step; 0 ends the task, and -1 is a fault. */
 static int step(const struct segment *s)
 {
     struct object *o = s->object >= 0 ? &world->object[s->object] : NULL;
@@ -146,6 +149,10 @@ static int step(const struct segment *s)
     case SEG_WAIT_GROUP_WAIT: wait_group_wait(o); break;
     case SEG_STACK: deepen(s->bytes); break;
     case SEG_REQUEST: break;
+    case SEG_READ: last_read = variable[s->object]; break;
+    case SEG_WRITE: variable[s->object] = last_read + s->count; break;
+    case SEG_ATOMIC: __atomic_fetch_add(&variable[s->object], s->count, __ATOMIC_SEQ_CST); break;
+    case SEG_CRASH: return -1;
     case SEG_EXIT: return 0;
     default: die("a step that this runner does not know");
     }
@@ -163,20 +170,23 @@ void run_task(int64_t task)
             sleep_until(world->zero_ns + t->start_ns);
     }
     life->started_ns = now_ns();
-    for (int64_t at = t->first; at < t->end; at++) {
+    int more = 1;
+    for (int64_t at = t->first; at < t->end && more > 0; at++) {
         int64_t entered = world->logging ? now_ns() : 0;
-        int more = step(&world->segment[at]);
+        more = step(&world->segment[at]);
         if (world->logging)
             world->stamp[at] = (struct stamp){entered, now_ns()};
-        if (!more)
-            break;
     }
+    if (more < 0 && world->form == THREAD)
+        raise(SIGSEGV); /* takes the whole process */
     life->ended_ns = now_ns();
     atomic_store(&life->ended, 1);
     if (t->joins > t->own)
         futex_wake(&life->ended);
     if (atomic_fetch_sub(&world->live, 1) == 1)
         futex_wake(&world->live);
+    if (more < 0)
+        raise(SIGSEGV); /* its end is told first: nobody else can tell it */
 }
 
 static void *thread_main(void *task)
