@@ -32,6 +32,7 @@ from numba.extending import (
 )  # fmt: skip
 from numba.np.numpy_support import from_dtype
 
+_TAKEN = frozenset(dir(np.record))
 WORDS = 2  # table words a field takes: address and size, or the value and 0
 
 
@@ -52,6 +53,9 @@ class Handle:
             if isinstance(value, np.ndarray):
                 if value.ndim != 1 or not value.flags.c_contiguous:
                     raise TypeError(f"{name} must be a contiguous array of one dimension")
+                taken = set(value.dtype.names or ()) & _TAKEN
+                if taken:
+                    raise TypeError(f"{name} has a field {min(taken)}, which without the JIT is numpy's own attribute")
                 table[WORDS * i] = value.ctypes.data
                 table[WORDS * i + 1] = value.size
             else:

@@ -47,7 +47,7 @@ from tracekit.models.runtimes.fifo_queue import append, empty_queues, take
 READY, SOCKETS, TIMERS, CALLS = 0, 1, 2, 3  # queues of tasks
 TIMEOUT = 0  # the runtime's event: the poll's timeout is over
 LOOP = np.dtype([
-    ("round", "i8"), ("polling_since", "i8"), ("thread", "i4"), ("idle", "i4"), ("made", "i4"),
+    ("left", "i8"), ("polling_since", "i8"), ("thread", "i4"), ("idle", "i4"), ("made", "i4"),
     ("started", "i1"), ("waits", "i1"), ("polled", "i1"),
 ], align=True)  # fmt: skip
 
@@ -168,16 +168,16 @@ def _next_task(rt: State, kernel: Any, sim: Sim, cpu: int, thread: int) -> int:
     loop = rt.loop[0]
     if thread != loop.thread:
         return _next_call(rt, kernel, sim, cpu, thread)
-    if loop.round == 0 and loop.polled == 0:
+    if loop.left == 0 and loop.polled == 0:
         loop.polled = 1
         charge(sim, cpu, NONE, O_RUNTIME, rt.poll_ns)
         return AGAIN
-    if loop.round == 0:
+    if loop.left == 0:
         _collect(rt, sim, cpu)
         loop.polled = 0
-        loop.round = rt.queues[READY].size
-    if loop.round > 0:
-        loop.round -= 1
+        loop.left = rt.queues[READY].length
+    if loop.left > 0:
+        loop.left -= 1
         return take(rt.queues, sim, READY)
     loop.waits = 1
     loop.polling_since = sim.world[0].now

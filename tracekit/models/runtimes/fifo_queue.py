@@ -7,7 +7,7 @@ import numpy as np
 from tracekit.engine.state import NONE, Records, Sim, records
 from tracekit.jit import njit
 
-QUEUE = np.dtype([("head", "i4"), ("tail", "i4"), ("size", "i8")], align=True)
+QUEUE = np.dtype([("head", "i4"), ("tail", "i4"), ("length", "i8")], align=True)
 
 
 def empty_queues(count: int) -> Records:
@@ -27,7 +27,7 @@ def append(queues: Records, sim: Sim, queue: int, task: int) -> None:
     else:
         sim.tasks[q.tail].next = task
     q.tail = task
-    q.size += 1
+    q.length += 1
 
 
 @njit
@@ -37,5 +37,5 @@ def take(queues: Records, sim: Sim, queue: int) -> int:
     task = q.head
     if task >= 0:
         q.head = sim.tasks[task].next
-        q.size -= 1
+        q.length -= 1
     return task
