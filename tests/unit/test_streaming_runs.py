@@ -80,7 +80,8 @@ def test_beyond_what_is_kept_a_percentile_is_near(spread: float) -> None:
 
 
 def test_memory_does_not_grow_with_the_run(tmp_path: Path) -> None:
-    short, long = (streamed(count, tmp_path / str(count)) for count in (500_000, 2_500_000))
-    assert long["intervals"] >= 2_500_000
-    # 2 million intervals are 76 MB of columns, and as much again with what is recorded beside them
-    assert long["peak_bytes"] - short["peak_bytes"] < 60e6
+    streamed(200_000, tmp_path / "first")  # compiles what is not compiled yet
+    short, long = (streamed(count, tmp_path / str(count)) for count in (2_000_000, 8_000_000))
+    assert long["intervals"] >= 8_000_000
+    # 6 million intervals more are 228 MB of columns, and as much again with what is recorded beside them
+    assert long["peak_bytes"] - short["peak_bytes"] < 100e6
