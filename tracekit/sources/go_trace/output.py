@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tracekit.sources import copying
 from tracekit.sources.base import Sink
 from tracekit.sources.go_trace.columns import EARLY_ROWS, C, Intervals, Ranges, Wakeups
 from tracekit.sources.go_trace.lookup import NONE, fill_slots
@@ -143,9 +144,9 @@ def retire(state: State) -> Any:
     ended = (known.status == ABSENT) & (known.end != NONE)
     if not np.any(ended):
         return known[:0]
-    retired, kept = known[ended].view(np.recarray), known[~ended]
+    retired, kept = copying.taken(known, np.flatnonzero(ended)).view(np.recarray), np.flatnonzero(~ended)
     place = np.where(ended, NONE, np.cumsum(~ended) - 1)
-    state.goroutines[: len(kept)] = kept
+    copying.words_of(state.goroutines)[: len(kept)] = copying.words_of(known)[kept]
     totals.goroutines = len(kept)
     held = state.ms.goroutine >= 0
     state.ms.goroutine[held] = place[state.ms.goroutine[held]]

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tracekit.sources.copying import copied, words_of
 from tracekit.sources.go_trace.lookup import NONE
 from tracekit.sources.go_trace.state import State
 
@@ -28,11 +29,11 @@ class Snapshot(NamedTuple):
 def take(state: State) -> Snapshot:
     """Remember the state as it is."""
     totals = state.totals[0]
-    goroutines = state.goroutines[: totals.goroutines].copy()
+    goroutines = copied(state.goroutines[: totals.goroutines])
     open_ranges = np.flatnonzero(state.ranges.end[: totals.ranges] == NONE)
     return Snapshot(
-        state.totals.copy(), goroutines, state.goroutine_slots.copy(), state.ps.copy(),
-        state.ms[: totals.ms].copy(), state.m_slots.copy(), state.user_slots.copy(),
+        state.totals.copy(), goroutines, state.goroutine_slots.copy(), copied(state.ps),
+        copied(state.ms[: totals.ms]), state.m_slots.copy(), state.user_slots.copy(),
         goroutines.row[goroutines.row != NONE], open_ranges, state.ranges.inferred[open_ranges],
     )  # fmt: skip
 
@@ -40,9 +41,9 @@ def take(state: State) -> Snapshot:
 def restored(state: State, before: Snapshot) -> State:
     """The state as it was. Its arrays are those of `state`, which may have grown since."""
     state.totals[:] = before.totals
-    state.ps[:] = before.ps
-    state.goroutines[: len(before.goroutines)] = before.goroutines
-    state.ms[: len(before.ms)] = before.ms
+    words_of(state.ps)[:] = words_of(before.ps)
+    words_of(state.goroutines)[: len(before.goroutines)] = words_of(before.goroutines)
+    words_of(state.ms)[: len(before.ms)] = words_of(before.ms)
     state.intervals.end[before.open_intervals] = NONE
     state.ranges.end[before.open_ranges] = NONE
     state.ranges.inferred[before.open_ranges] = before.inferred

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tracekit.sources.copying import words_of
 from tracekit.sources.go_trace.columns import EARLY_ROWS, Counts, Intervals, Moves, Ranges, Wakeups, grown, new_columns
 from tracekit.sources.go_trace.compiled import constant, constants
 from tracekit.sources.go_trace.lookup import NONE, fill_slots, new_slots, refilled
@@ -109,7 +110,7 @@ def _grown(array: Any, used: int, spare: int) -> Any:
     if len(array) - used >= spare:
         return array
     larger = records(array.dtype, 2 * len(array) + spare)
-    larger[:used] = array[:used]
+    words_of(larger)[:used] = words_of(array[:used])
     return larger
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tracekit.sources.copying import words_of
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.events import GAP, PID_MAX, PREV_STATES, Records
 from tracekit.tables.build import NULL
@@ -56,7 +57,7 @@ def _grown(records: Records, used: int, wanted: int) -> Records:
         return records
     size = max(2 * len(records), used + wanted) + k.ROOM
     grown = _tasks(size) if records.dtype == k.TASK else np.empty(size, records.dtype)
-    grown[:used] = records[:used]
+    words_of(grown)[:used] = words_of(records[:used])
     return grown
 
 

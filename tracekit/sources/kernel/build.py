@@ -10,10 +10,10 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.base import Sink
+from tracekit.sources.copying import taken
 from tracekit.sources.kernel import machine
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.arrays import new_world, with_ids, with_room
-from tracekit.sources.kernel.copying import taken
 from tracekit.sources.kernel.events import GAP, Batch, KernelRecording, KernelStream, Records
 from tracekit.sources.kernel.flaws import TALLIES, find_flaws, tally
 from tracekit.sources.kernel.opening import Opening

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.errors import SourceError
-from tracekit.sources.kernel.copying import concatenated, taken
+from tracekit.sources.copying import concatenated, taken
 from tracekit.sources.kernel.events import Batch, KernelStream, Rows
 
 

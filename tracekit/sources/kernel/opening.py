@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tracekit.sources.copying import concatenated, copied
 from tracekit.sources.kernel import world as k
-from tracekit.sources.kernel.copying import concatenated
 from tracekit.sources.kernel.events import SCHEDULING_KINDS, Batch, Records, Rows
 
 # Of the first events from the first wakeup of either kind on: if the chosen kind is not among these, the recorder
@@ -85,7 +85,7 @@ def _kept(batch: Batch) -> Batch:
     def names(rows: Rows, roles: npt.NDArray[np.int8]) -> list[str]:
         return [by_role[role][row] for row, role in zip(rows.tolist(), roles.tolist(), strict=True)]
 
-    return Batch(batch.events.copy(), names)
+    return Batch(copied(batch.events), names)
 
 
 def _joined(held: Batch, batch: Batch) -> Batch:

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.jit import cached_njit
-from tracekit.sources.kernel.copying import concatenated, taken
+from tracekit.sources.copying import concatenated, copied, taken
 from tracekit.sources.kernel.events import CPU_MAX, EVENT, GAP, Batch, Records, Rows
 from tracekit.sources.kernel_text.words import NAME_BYTES, Bytes
 from tracekit.vocabulary import GAP_CAUSES
@@ -62,7 +62,7 @@ class Order:
         self.late += late
         self._gap(events[:late], "inconsistent")
         stop = len(events) if last else max(_settled(events["time_ns"]), late)
-        self.events, self.names = events[stop:].copy(), names[stop:].copy()
+        self.events, self.names = copied(events[stop:]), names[stop:].copy()
         if stop > late:
             self.reached_ns = int(events["time_ns"][stop - 1])
         return _batch(events[late:stop], names[late:stop])

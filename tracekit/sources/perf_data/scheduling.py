@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel.copying import concatenated, taken
+from tracekit.sources.copying import concatenated, taken
 from tracekit.sources.kernel.events import (
     CPU_MAX,
     EVENT_KINDS,

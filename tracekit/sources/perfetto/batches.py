@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.sources.kernel.copying import concatenated, taken
+from tracekit.sources.copying import concatenated, taken
 from tracekit.sources.kernel.events import EVENT, PID_MAX, Batch, NameReader, Records, Rows
 from tracekit.sources.perfetto import numbers as n
 from tracekit.sources.perfetto.blocks import Blocks

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from tracekit.sources.kernel.copying import concatenated, taken
+from tracekit.sources.copying import concatenated, taken
 from tracekit.sources.kernel.events import Batch, NameReader, Records, Rows
 from tracekit.sources.trace_dat.streams import CpuStream, Part
 
