@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz [SOURCE…] [--mutations N] [--seed S]`: damaged files of every source, each read or refused.
+"""`python -m tests.fuzz [SOURCE…] [--mutations N] [--seed S] [--minutes M]`: damaged files of every source, each read or refused.
 
 Small files are cut at every byte, a real recording (where there is one) at 200 places, and mutated copies are read:
 by changes that any file may suffer, and by ones that know the format. Each case must give a trace that keeps the
@@ -9,6 +9,7 @@ written to a folder. Exit code 1 if any did.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from pathlib import Path
@@ -27,13 +28,14 @@ def main() -> int:
     parser.add_argument("--mutations", type=int, default=100_000, metavar="N", help="mutations of each source")
     parser.add_argument("--seed", type=int, default=1, metavar="S")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="P")
+    parser.add_argument("--minutes", type=float, default=math.inf, metavar="M", help="of each source, at most")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="folder for files that fail")
     given = parser.parse_args()
     rows = []
     for name in chosen_sources(given.sources):
         print(f"{name} …", file=sys.stderr, flush=True)
         cases = Cases(name, given.mutations, given.seed)
-        summary = run_all(cases, given.processes)
+        summary = run_all(cases, given.processes, 60 * given.minutes)
         _keep(summary, cases, given.failures)
         rows.append(summary)
     print(

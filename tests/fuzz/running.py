@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing as mp
 import random
 import resource
@@ -161,12 +162,18 @@ class _Worker:
         return int(self.current[0])
 
 
-def run_all(cases: Cases, processes: int) -> Summary:
-    """Read all cases in `processes` processes. One that hangs or dies costs its case, and is started anew."""
+def run_all(cases: Cases, processes: int, seconds: float = math.inf) -> Summary:
+    """Read all cases in `processes` processes, or as many as can be begun within so many seconds.
+
+    A process that hangs or dies costs its case, and is started anew.
+    """
+    until = time.monotonic() + seconds
     context, summary = mp.get_context("spawn"), Summary(cases.name)
     waiting = [range(at, min(at + _BATCH, len(cases))) for at in range(0, len(cases), _BATCH)][::-1]
     workers = [_Worker(context, cases) for _ in range(min(processes, len(waiting)))]
     while workers:
+        if time.monotonic() > until:
+            waiting.clear()
         for worker in list(workers):
             if worker.pipe not in wait([w.pipe for w in workers], timeout=0.5) and not worker.stuck():
                 continue
