@@ -36,7 +36,7 @@ from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.model import KernelPolicy, Parameter, Sizes
 
 ENTITY = np.dtype([("v", "i8"), ("weight", "i8"), ("ran_at", "i8")], align=True)
-QUEUE = np.dtype([("root", "i4"), ("count", "i4"), ("weight", "i8"), ("min_v", "i8")], align=True)
+QUEUE = np.dtype([("root", "i4"), ("count", "i4"), ("weight", "i8"), ("min_v", "i8"), ("joins", "i8")], align=True)
 
 
 class State(Handle):
@@ -107,7 +107,8 @@ def _enqueue(kernel: State, sim: Sim, cpu: int, thread: int, why: int) -> None:
         e.v += q.min_v
     q.count += 1
     q.weight += e.weight
-    q.root = pairing.push(kernel.nodes, q.root, thread, e.v)
+    q.joins += 1
+    q.root = pairing.push(kernel.nodes, q.root, thread, e.v, q.joins)
 
 
 @implements(hooks.pick_next, State)

@@ -1,7 +1,8 @@
 """Pairing heaps over threads: nodes in one array, so that any number of heaps shares it without a size of its own.
 
 Fredman, Sedgewick, Sleator, Tarjan: The pairing heap (Algorithmica 1, 1986). Insert is O(1), removal
-O(log n) amortised. Ties go to the lower thread id, so that the order does not depend on the heap's shape.
+O(log n) amortised. Of equal keys the one with the smaller `order` is first: who joined the queue before, as in the
+kernel's trees, where an equal key goes to the right (rb_add_augmented_cached).
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ import numpy as np
 from tracekit.engine.state import NONE, Records
 from tracekit.jit import njit
 
-NODE = np.dtype([("key", "i8"), ("child", "i4"), ("sibling", "i4"), ("previous", "i4")], align=True)
+NODE = np.dtype([("key", "i8"), ("order", "i8"), ("child", "i4"), ("sibling", "i4"), ("previous", "i4")], align=True)
 
 
 @njit
 def _link(nodes: Any, a: int, b: int) -> int:
-    if nodes[b].key < nodes[a].key or (nodes[b].key == nodes[a].key and b < a):
+    if nodes[b].key < nodes[a].key or (nodes[b].key == nodes[a].key and nodes[b].order < nodes[a].order):
         a, b = b, a
     child = nodes[a].child
     nodes[b].sibling = child
@@ -30,10 +31,11 @@ def _link(nodes: Any, a: int, b: int) -> int:
 
 
 @njit
-def push(nodes: Records, root: int, node: int, key: int) -> int:
+def push(nodes: Records, root: int, node: int, key: int, order: int) -> int:
     """Insert `node`; returns the new root."""
     n = nodes[node]
     n.key = key
+    n.order = order
     n.child = NONE
     n.sibling = NONE
     n.previous = NONE

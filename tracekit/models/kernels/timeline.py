@@ -21,11 +21,12 @@ QUEUED_NOT, ELIGIBLE, LATER = 0, 1, 2
 
 ENTITY = np.dtype([
     ("v", "i8"), ("deadline", "i8"), ("lag", "i8"), ("protected", "i8"), ("weight", "i8"), ("ran_at", "i8"),
+    ("joined", "i8"),
     ("place", "i1"), ("delayed", "i1"), ("older", "i4"), ("younger", "i4"),
 ], align=True)  # fmt: skip
 QUEUE = np.dtype([
     ("zero", "i8"), ("sum_weight", "i8"), ("sum_key", "i8"), ("eligible", "i4"), ("later", "i4"), ("count", "i4"),
-    ("delayed", "i4"), ("oldest", "i4"), ("youngest", "i4"),
+    ("delayed", "i4"), ("oldest", "i4"), ("youngest", "i4"), ("joins", "i8"),
 ], align=True)  # fmt: skip
 
 
@@ -94,8 +95,10 @@ def insert(kernel: State, cpu: int, thread: int) -> None:
     q.sum_key += (e.v - q.zero) * e.weight
     q.sum_weight += e.weight
     q.count += 1
+    q.joins += 1
+    e.joined = q.joins
     e.place = LATER
-    q.later = pairing.push(kernel.nodes, q.later, thread, e.v)
+    q.later = pairing.push(kernel.nodes, q.later, thread, e.v, e.joined)
     e.older = q.youngest
     e.younger = NONE
     if q.youngest >= 0:
@@ -144,13 +147,15 @@ def best(kernel: State, sim: Sim, cpu: int) -> int:
     while q.later >= 0 and eligible(kernel, sim, cpu, kernel.entities[q.later].v):
         thread = q.later
         q.later = pairing.pop(kernel.nodes, thread)
-        kernel.entities[thread].place = ELIGIBLE
-        q.eligible = pairing.push(kernel.nodes, q.eligible, thread, kernel.entities[thread].deadline)
+        e = kernel.entities[thread]
+        e.place = ELIGIBLE
+        q.eligible = pairing.push(kernel.nodes, q.eligible, thread, e.deadline, e.joined)
     while q.eligible >= 0 and not eligible(kernel, sim, cpu, kernel.entities[q.eligible].v):
         thread = q.eligible
         q.eligible = pairing.pop(kernel.nodes, thread)
-        kernel.entities[thread].place = LATER
-        q.later = pairing.push(kernel.nodes, q.later, thread, kernel.entities[thread].v)
+        e = kernel.entities[thread]
+        e.place = LATER
+        q.later = pairing.push(kernel.nodes, q.later, thread, e.v, e.joined)
     return q.eligible
 
 
