@@ -29,6 +29,7 @@ from tracekit.program.rt_app import is_rt_app, rt_app_program
 from tracekit.program.synthesize import synthesize
 from tracekit.program.workload import load_workload
 from tracekit.report import write_report as write_page
+from tracekit.report.needs import known_needs
 from tracekit.sources.base import Progress, ReadOptions, no_progress
 from tracekit.sources.registry import ingest as read_recording
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
@@ -130,9 +131,10 @@ def write_report(
     trace: Trace | None = None,
     program: Program | None = None,
     title: str | None = None,
+    needs: Sequence[str] = (),
 ) -> Path:
-    """Write one self-contained HTML page about the runs."""
-    return write_page(runs, Path(path), trace=trace, program=program, title=title)
+    """Write one self-contained HTML page about the runs; the verdict leaves out forms that break one of the `needs`."""
+    return write_page(runs, Path(path), trace=trace, program=program, title=title, needs=known_needs(needs))
 
 
 def _recorded(work: Trace | Program) -> Run:

@@ -69,6 +69,15 @@ Arrivals = Annotated[
     ),
 ]
 
+Needs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--need",
+        metavar="NEED",
+        help="What the verdict has to honour: isolation, crash_containment, shared_memory, os_primitives or not_go; "
+        "may be repeated.",
+    ),
+]
 CrashAt = Annotated[
     str | None,
     typer.Option("--crash", metavar="TASK@TIME", help="Let this task (name or id) fault at this time, such as 20ms."),

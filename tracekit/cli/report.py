@@ -20,6 +20,7 @@ def command(
     ],
     output: options.Output = None,
     title: Annotated[str | None, typer.Option("--title", help="What the page is called.")] = None,
+    need: options.Needs = None,
     force: options.Force = False,
 ) -> None:
     """Make one self-contained HTML page of runs."""
@@ -30,7 +31,9 @@ def command(
     target = output or out.default_name(runs[0], ".html")
     _refuse_overwrite(target, force)
     found = inputs.reportable(runs)
-    out.wrote(api.write_report(found.runs, target, trace=found.trace, program=found.program, title=title))
+    out.wrote(
+        api.write_report(found.runs, target, trace=found.trace, program=found.program, title=title, needs=need or ())
+    )
 
 
 def _refuse_overwrite(target: Path, force: bool) -> None:

@@ -20,16 +20,21 @@ from tracekit.tables.bundle import Program, Run, Trace
 
 
 def render(
-    runs: Sequence[Run], *, trace: Trace | None = None, program: Program | None = None, title: str | None = None
+    runs: Sequence[Run],
+    *,
+    trace: Trace | None = None,
+    program: Program | None = None,
+    title: str | None = None,
+    needs: tuple[str, ...] = (),
 ) -> str:
     """The report as one HTML page; the same input gives the same bytes. The title is the program's name by default.
 
     With `trace`, the recording stands beside the runs, and its replay in its own form sets the margin of the
-    verdict. Raises UsageError without runs.
+    verdict. Forms that break one of the `needs` (report/needs.py) are out. Raises UsageError without runs.
     """
     if not runs:
         raise UsageError("a report needs at least one run", remedy="replay the program under a model first")
-    view = build_view(runs, trace, program, title)
+    view = build_view(runs, trace, program, title, needs)
     sections = [Section(figure.name, figure.title, figure.explain, figure.make(view)) for figure in FIGURES]
     return compose(view.title, _subtitle(view), sections)
 
@@ -66,9 +71,10 @@ def write_report(
     trace: Trace | None = None,
     program: Program | None = None,
     title: str | None = None,
+    needs: tuple[str, ...] = (),
 ) -> Path:
     """Render to `path`. Raises TracekitError when that can't be."""
-    return write_page(render(runs, trace=trace, program=program, title=title), path)
+    return write_page(render(runs, trace=trace, program=program, title=title, needs=needs), path)
 
 
 def write_page(page: str, path: Path) -> Path:

@@ -93,7 +93,7 @@ def _section(shown: Shown, claim: Claim, figures: Figures, judgement: Judgement)
     html = (
         f"<p>The program: {text(about)}</p>"
         + html
-        + f"<p>To see more: <code>tracekit replay {text(shown.name)}</code>; look for {text(shown.look_for)}.</p>"
+        + f"<p>To see more: <code>tracekit replay {text(shown.name)}</code>; look for {_with_code(shown.look_for)}.</p>"
     )
     html += folded("The program, as a workload file", f"<pre>{text(shown.workload)}</pre>")
     return Section(
@@ -112,6 +112,11 @@ def _row(judged: Judged) -> list[str]:
                      zip((text(judged.high), text(judged.low)), names, strict=True))  # fmt: skip
     wanted = "" if part.low == NOTHING else f"×{part.at_least:g}"
     return [("✓ " if judged.holds else "✗ ") + text(part.says), first, wanted, second, ratio]
+
+
+def _with_code(said: str) -> str:
+    """Words between backticks as code."""
+    return "".join(f"<code>{text(part)}</code>" if i % 2 else text(part) for i, part in enumerate(said.split("`")))
 
 
 def _subject(side: str | float) -> str:

@@ -51,6 +51,7 @@ class View:
     subjects: tuple[Subject, ...]
     trace: Trace | None
     program: Program | None
+    needs: tuple[str, ...] = ()  # report/needs.py; a form that breaks one is out
 
     @property
     def runs(self) -> tuple[Subject, ...]:
@@ -90,7 +91,13 @@ class View:
         return subject, self_replay_error(self.subjects[0].metrics, subject.metrics)
 
 
-def build_view(runs: Sequence[Run], trace: Trace | None, program: Program | None, title: str | None) -> View:
+def build_view(
+    runs: Sequence[Run],
+    trace: Trace | None,
+    program: Program | None,
+    title: str | None,
+    needs: tuple[str, ...] = (),
+) -> View:
     """Measure every bundle. The recording is restricted to the tasks that the runs replay."""
     bundles: list[Trace | Run] = [*([trace] if trace is not None else []), *runs]
     labels = bundle_labels(bundles)
@@ -100,5 +107,5 @@ def build_view(runs: Sequence[Run], trace: Trace | None, program: Program | None
         recording = isinstance(bundle, Trace) or bundle.meta.get("model") == RECORDED
         seen = activity(bundle, recorded_tasks(bundle, runs) if recording else None)
         subjects.append(Subject(label, colours[label], bundle, seen, measure_activity(seen)))
-    view = View(title or "", tuple(subjects), trace, program)
+    view = View(title or "", tuple(subjects), trace, program, needs)
     return view if title else replace(view, title=str(view.program_meta.get("name") or "tracekit report"))

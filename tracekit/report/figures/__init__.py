@@ -6,6 +6,7 @@ from typing import Any
 
 from tracekit.report.figures import (
     comparison,
+    forms_table,
     header,
     holes,
     memory,
@@ -23,6 +24,7 @@ FIGURES: tuple[Figure[Any], ...] = (
     verdict.FIGURE,
     header.FIGURE,
     comparison.FIGURE,
+    forms_table.FIGURE,
     throughput.FIGURE,
     overhead.FIGURE,
     wakeup_latency.FIGURE,

@@ -8,6 +8,7 @@ import polars as pl
 
 from tracekit.report.figures.base import Drawing, Figure
 from tracekit.report.markup import text
+from tracekit.report.needs import NEEDS, broken
 from tracekit.report.view import Subject, View
 from tracekit.report.wording import listed, percent, plural
 from tracekit.units import format_bytes, format_duration
@@ -20,17 +21,20 @@ Verdict = dict[str, Any]
 
 
 def compute(view: View) -> Verdict:
-    """`sentence`, and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`."""
+    """`sentence`, and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`, and
+    `out`: the needs that each form left out breaks, by label."""
     margin, source = _margin(view)
-    ranked = sorted(
+    everyone = sorted(
         (s for s in view.competing if s.completed and s.value("makespan")),
         key=lambda s: (s.value("makespan"), s.label),
     )
+    out = {s.label: names for s in view.competing if (names := broken(str(s.bundle.meta.get("form")), view.needs))}
+    ranked = [s for s in everyone if s.label not in out]
     stuck = [s for s in view.competing if not s.completed]
     best = [s for s in ranked if _makespan(s) <= _makespan(ranked[0]) * (1 + margin)]
     driver = _driver(ranked)
     first = _finish(ranked, best, margin) if ranked else _nothing(stuck)
-    clauses = [first, _why(driver), *_trades(ranked), *map(_stuck, stuck)]
+    clauses = [first, *_price(ranked, everyone, out, margin), _why(driver), *_trades(ranked), *map(_stuck, stuck)]
     sentence = "; ".join(clause for clause in clauses if clause)
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}.",
@@ -39,7 +43,24 @@ def compute(view: View) -> Verdict:
         "margin": margin,
         "margin_source": source,
         "driver": driver,
+        "out": out,
     }
+
+
+def _price(ranked: list[Subject], everyone: list[Subject], out: dict[str, tuple[str, ...]], margin: float) -> list[str]:
+    """Which forms the needs rule out, and what that costs against the best of them."""
+    clauses = [
+        f"{plural(label)} are out: {' and '.join(f'{need} is needed, and {NEEDS[need].because}' for need in needs)}"
+        for label, needs in out.items()
+    ]
+    if out and ranked and everyone[0] not in ranked:
+        best, chosen = _makespan(everyone[0]), _makespan(ranked[0])
+        factor = chosen / best
+        told = f"×{factor:.3g}" if factor >= 1 + margin else "within the margin"
+        clauses.append(
+            f"the price of that is {format_duration(chosen - best)} of makespan against {plural(everyone[0].label)} ({told})"
+        )
+    return clauses
 
 
 def _margin(view: View) -> tuple[float, str]:
