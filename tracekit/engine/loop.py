@@ -94,7 +94,7 @@ def _leave_task(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> Non
             leave(kernel, sim, cpu, T_ENDED)
         else:
             _detach(sim, thread)
-    elif leaving == YIELDS or leaving == GIVES_WAY:
+    elif leaving in (YIELDS, GIVES_WAY):
         if native:
             if c.queued > 0:
                 reschedule(kernel, sim, cpu, True)

@@ -193,10 +193,10 @@ def _search(rt: State, sim: Sim, cpu: int, thread: int, p: int) -> int:
 
 @njit
 def _work_elsewhere(rt: State) -> bool:
+    found = False
     for p in range(rt.ps.size):
-        if rt.ps[p].status == P_BUSY and has_local(rt, p):
-            return True
-    return False
+        found = found or (rt.ps[p].status == P_BUSY and has_local(rt, p))
+    return found
 
 
 @njit

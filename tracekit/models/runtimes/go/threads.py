@@ -75,7 +75,7 @@ def wake_sysmon(rt: State, kernel: Any, sim: Sim, cpu: int, fresh: bool) -> None
         s.sysmon_paid = 0
         wake_thread(kernel, sim, s.sysmon, cpu, False)
     else:
-        arm(sim, runtime_slot(sim, SYSMON), sim.world[0].now + s.sysmon_delay)
+        arm(sim, runtime_slot(sim, SYSMON), sim.world[0].now)
 
 
 @njit
