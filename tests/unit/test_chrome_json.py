@@ -178,6 +178,13 @@ def test_windows_of_any_size_read_the_same(tmp_path: Path, size: int, monkeypatc
         assert found.tables[name].equals(table), name
 
 
+def test_an_event_without_pid_and_tid_has_a_row_of_its_own(tmp_path: Path) -> None:
+    bare = {"name": "work", "ph": "X", "ts": 0, "dur": 1}
+    trace = read(json.dumps([bare, slice_(0, 2), bare | {"ts": 5}]), tmp_path)
+    running = trace.frame("intervals").filter(state="RUNNING").select("task_id", "start_ns", "end_ns").rows()
+    assert running == [(0, 0, 1000), (1, 0, 2000), (0, 5000, 6000)]
+
+
 def test_names_with_escapes_and_other_alphabets(tmp_path: Path) -> None:
     text = json.dumps([slice_(0, 1), named("thread_name", 'a "b" \\ ü 漢', 1)])
     assert read(text, tmp_path).frame("tasks")["name"].to_list() == ['a "b" \\ ü 漢']

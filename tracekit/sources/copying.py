@@ -26,6 +26,11 @@ def taken(records: Records, rows: Rows) -> Records:
     return np.take(words_of(records), rows, axis=0).view(records.dtype)[:, 0]
 
 
+def where(chosen: npt.NDArray[np.bool_], records: Records) -> Records:
+    """As records[chosen]: all of them, the same, where all are."""
+    return records if chosen.all() else taken(records, np.flatnonzero(chosen))
+
+
 def concatenated(parts: Sequence[Records]) -> Records:
     """All parts, of which there is at least one, one behind the other."""
     return np.concatenate([words_of(part) for part in parts]).view(parts[0].dtype)[:, 0]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tracekit.sources import copying
 from tracekit.sources.chrome_json.layout import EVENTS, EXTRAS, FLOW_IN, FLOW_OUT, NONE, Ints, Records, Store
 from tracekit.sources.chrome_json.naming import Rows
 from tracekit.sources.chrome_json.slices import ordered
@@ -42,23 +43,23 @@ def _edges(store: Store) -> tuple[Records, Records]:
     first_version = has_extra & np.isin(events["ph"], (_S, _T, _F))
     bound = has_extra & ((events["flags"] & (FLOW_IN | FLOW_OUT)) != 0) & ~first_version
     chosen = np.flatnonzero(first_version | bound)
-    of = extras[events["extra"][chosen]]
+    of = copying.taken(extras, events["extra"][chosen])
     one = first_version[chosen]
     keys = [np.where(one, of["cat"], NONE), np.where(one, events["name"][chosen], NONE),
             np.where(one, of["id"], of["bind"]), one]  # fmt: skip
     order = np.lexsort((events["ts"][chosen], *keys))
     keys, chosen, one = [key[order] for key in keys], chosen[order], one[order]
-    flow = events[chosen]
+    flow = copying.taken(events, chosen)
     begins = np.where(one, flow["ph"] != _F, (flow["flags"] & FLOW_OUT) != 0)
     ends = np.where(one, flow["ph"] != _S, (flow["flags"] & FLOW_IN) != 0)
     joined = begins[:-1] & ends[1:] & np.logical_and.reduce([key[1:] == key[:-1] for key in keys])
     at = np.flatnonzero(joined)
-    return flow[at], flow[at + 1]
+    return copying.taken(flow, at), copying.taken(flow, at + 1)
 
 
 def _instants(store: Store) -> Records:
     events = store.events[: store.state[EVENTS]]
-    return events[np.isin(events["ph"], (_I, _OLD_I))]
+    return copying.where(np.isin(events["ph"], (_I, _OLD_I)), events)
 
 
 class _Finder:
@@ -69,7 +70,7 @@ class _Finder:
         for row, task in pieces.tasks.of_row.items():
             self.of_row[row] = task
         self.on_cpu = rows.cpu != NONE
-        by_row = pieces.rows[ordered(pieces.rows["row"], pieces.rows["start"])]
+        by_row = copying.taken(pieces.rows, ordered(pieces.rows["row"], pieces.rows["start"]))
         self.by_row = by_row
         self.bounds = np.searchsorted(by_row["row"], np.arange(len(rows.pid) + 1))
 
@@ -111,9 +112,9 @@ def flows_of(store: Store, pieces: Pieces, rows: Rows) -> Flows:
             told = np.flatnonzero(events["extra"] >= 0)
             part[column][told] = extras[column][events["extra"][told]]
     placed = found["wakee"] != NONE
-    found = found[placed & (found["arrival"] >= found["at"])]
+    found = copying.where(placed & (found["arrival"] >= found["at"]), found)
     order = np.argsort(found["at"], kind="stable")
-    return Flows(found[order], unplaced=int(np.sum(~placed)))
+    return Flows(copying.taken(found, order), unplaced=int(np.sum(~placed)))
 
 
 def wakeups_before_slices(flows: Flows, running: Records) -> Flows:
@@ -130,7 +131,7 @@ def wakeups_before_slices(flows: Flows, running: Records) -> Flows:
     kept = np.flatnonzero(counts)
     _, first = np.unique(w["piece"][kept], return_index=True)  # in order of time, so the earliest
     kept = kept[np.sort(first)]
-    return Flows(w[kept], flows.unplaced, flows.already + len(w) - len(kept))
+    return Flows(copying.taken(w, kept), flows.unplaced, flows.already + len(w) - len(kept))
 
 
 def _piece_at(pieces: Records, tasks: Ints, times: Ints) -> Ints:
@@ -152,11 +153,13 @@ def _ranked(task: Ints, time: Ints, tasks: Ints, times: Ints) -> Ints:
 
 def wakeups_that_fit(flows: Flows, pieces: Records) -> Flows:
     """Of flows to tasks whose states are told: those that find their wakee neither RUNNING nor RUNNABLE."""
-    able = pieces[np.isin(pieces["state"], (STATES["RUNNING"], STATES["RUNNABLE"])) & ~pieces["inferred"]]
+    able = copying.where(
+        np.isin(pieces["state"], (STATES["RUNNING"], STATES["RUNNABLE"])) & ~pieces["inferred"], pieces
+    )
     w = flows.wakeups
     at = _ranked(able["task"], able["end"], w["wakee"], w["at"])
     safe = np.minimum(at, max(len(able) - 1, 0))
     held = (
         (at < len(able)) & (able["task"][safe] == w["wakee"]) & (able["start"][safe] < w["at"]) if len(able) else at < 0
     )
-    return Flows(w[~held], flows.unplaced, flows.already + int(held.sum()))
+    return Flows(copying.where(~held, w), flows.unplaced, flows.already + int(held.sum()))

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tracekit.jit import cached_njit
+from tracekit.sources import copying
 from tracekit.sources.chrome_json.layout import (
     ARENA,
     EVENTS,
     EXTRAS,
-    LAST_PID,
+    LAST_ROW,
     NONE,
     NOTES,
     ROWS,
@@ -32,14 +33,17 @@ def grown(s: Store) -> Store:
     if s.state[ROWS] * 2 >= len(s.row_pid):
         larger |= {"row_pid": _doubled(s.row_pid), "row_tid": _doubled(s.row_tid), "pairs": _emptied(s.pairs)}
     result = s._replace(**(larger or {"arena": _doubled(s.arena)}))
-    result.state[LAST_PID] = NONE
+    result.state[LAST_ROW] = NONE
     _enter_again(result, "slots" in larger, "pairs" in larger)
     return result
 
 
 def _doubled(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     larger = np.empty(len(array) * 2, array.dtype)
-    larger[: len(array)] = array
+    if array.dtype.itemsize % 8:
+        larger[: len(array)] = array
+    else:
+        copying.words_of(larger)[: len(array)] = copying.words_of(array)
     return larger
 
 

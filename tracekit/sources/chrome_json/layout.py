@@ -77,7 +77,7 @@ class Store(NamedTuple):
 def new_store(window_bytes: int) -> Store:
     """Room for a window of small events; `grown` makes more."""
     state = np.zeros(SIZE, np.int64)
-    state[[BAD_AT, LAST_PID, LAST_TID, LAST_ROW]] = NONE
+    state[[BAD_AT, LAST_ROW]] = NONE
     size = 1 << 12
     return Store(
         state=state,

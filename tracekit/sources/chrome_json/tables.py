@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tracekit import __version__
 from tracekit.errors import SourceError
+from tracekit.sources import copying
 from tracekit.sources.chrome_json.flows import Flows, flows_of, wakeups_before_slices, wakeups_that_fit
 from tracekit.sources.chrome_json.layout import EVENTS, INEXACT, NONE, READ, UNPLACED, Ints, Records
 from tracekit.sources.chrome_json.naming import Rows, rows_of
@@ -73,7 +74,7 @@ def make_trace(scanned: Scanned, path: Path) -> Trace:
             remedy="record with slices of threads, or with rows of CPUs",
         )  # fmt: skip
     kind, chosen = kind_of_file(swept.slices, rows, words[0])
-    pieces = pieces_of(kind, swept.slices[chosen], rows, store, words)
+    pieces = pieces_of(kind, copying.where(chosen, swept.slices), rows, store, words)
     if not len(pieces.rows):
         raise SourceError("the CPUs are idle throughout: no task in it", where=str(path))
     pieces.rows, contradictions = without_overlaps(pieces.rows)
@@ -87,7 +88,7 @@ def make_trace(scanned: Scanned, path: Path) -> Trace:
 
 def _state_rows(events: Records, states: Ints, count: int) -> np.ndarray[Any, Any]:
     """Rows whose slices are all called by a state's word: there, slices that touch stay apart."""
-    slices = events[np.isin(events["ph"], (ord("X"), ord("B")))]
+    slices = copying.where(np.isin(events["ph"], (ord("X"), ord("B"))), events)
     other = np.bincount(slices["row"][states[slices["name"]] == NONE], minlength=count)
     result: np.ndarray[Any, Any] = other[:count] == 0
     return result
@@ -192,7 +193,7 @@ def _between(read: _Read) -> list[Records]:
 
 def _span(pieces: Records, start: Ints, end: Ints, wanted: Any, state: str, reason: str | None) -> Records:
     chosen = wanted & (end > start)
-    result = pieces[chosen].copy()
+    result = copying.taken(pieces, np.flatnonzero(chosen))
     result["start"], result["end"] = start[chosen], end[chosen]
     result["cpu"] = result["thread"] = NONE
     result["state"], result["reason"] = STATES[state], NONE if reason is None else REASONS[reason]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tracekit.sources import copying
 from tracekit.sources.chrome_json.layout import EXTRAS, NONE, TEXTS, Ints, Records, Store
 from tracekit.sources.chrome_json.naming import Rows, text_of
 from tracekit.sources.chrome_json.slices import grouped, ordered
@@ -86,14 +87,15 @@ def pieces_of(kind: str, slices: Records, rows: Rows, store: Store, words: tuple
     pieces["state"], pieces["reason"] = STATES["RUNNING"], NONE
     if kind == STATE_ROWS:
         _take_states(pieces, slices, extras, store, words)
-    pieces = pieces[of_slice != NONE]
-    return Pieces(tasks, pieces[ordered(pieces["task"], pieces["start"])], int(np.sum(of_slice == NONE)))
+    pieces = copying.where(of_slice != NONE, pieces)
+    order = ordered(pieces["task"], pieces["start"])
+    return Pieces(tasks, copying.taken(pieces, order), int(np.sum(of_slice == NONE)))
 
 
 def _take_states(pieces: Records, slices: Records, extras: Records, store: Store, words: tuple[Ints, Ints]) -> None:
     pieces["state"], pieces["reason"] = words[0][slices["name"]], words[1][slices["name"]]
     told = np.flatnonzero(slices["extra"] >= 0)
-    of = extras[slices["extra"][told]]
+    of = copying.taken(extras, slices["extra"][told])
     pieces["cpu"][told], pieces["thread"][told] = of["cpu"], of["thread"]
     pieces["inferred"][told] |= of["inferred"] > 0
     codes = reason_codes(store, of["reason"])
@@ -175,10 +177,10 @@ def without_overlaps(pieces: Records) -> tuple[Records, Records]:
     starts = pieces["start"].copy()
     ends = _running_end(pieces)
     late = np.flatnonzero(same & (starts[1:] < ends[:-1])) + 1
-    wrong = pieces[late].copy()
-    pieces = pieces.copy()
+    wrong = copying.taken(pieces, late)
+    pieces = copying.copied(pieces)
     pieces["start"][late] = ends[late - 1]
-    return pieces[pieces["end"] > pieces["start"]], wrong
+    return copying.where(pieces["end"] > pieces["start"], pieces), wrong
 
 
 def _running_end(pieces: Records) -> Ints:

@@ -227,7 +227,7 @@ def row_slot(pid: int, tid: int, s: Store) -> Number:
 @lean
 def row_id(pid: int, tid: int, s: Store) -> Number:
     """The number of the row of events that `pid` and `tid` (texts) name; ROOMLESS as in `text_id`."""
-    if pid == s.state[LAST_PID] and tid == s.state[LAST_TID]:
+    if s.state[LAST_ROW] >= 0 and pid == s.state[LAST_PID] and tid == s.state[LAST_TID]:
         return s.state[LAST_ROW]
     slot = row_slot(pid, tid, s)
     row = int(s.pairs[slot])

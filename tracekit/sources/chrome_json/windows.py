@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -65,7 +66,7 @@ def scan_file(path: Path, progress: Progress) -> Scanned:
     """The whole file. Raises SourceError when not one event can be read, saying at which byte it went wrong."""
     size = path.stat().st_size
     reader = _Reader(path, min(WINDOW_BYTES, size + 1), size)
-    with path.open("rb", buffering=0) as file:
+    with path.open("rb", buffering=0) as file, ThreadPoolExecutor(1) as reader.beside:
         while not reader.ended:
             reader.window(file)
             progress(min(reader.base + reader.filled, size), size)
@@ -88,18 +89,21 @@ class _Reader:
         self.ended = self.lost = False
         self.endless = 0
         self.digest = hashlib.sha256()
+        self.beside: ThreadPoolExecutor
         self.result = Scanned(new_store(window))
 
     def window(self, file: IO[bytes]) -> None:
         """Read on, scan what is whole, and keep the rest for the next window."""
         count = file.readinto(memoryview(self.buffer)[self.filled :])  # type: ignore[attr-defined]
-        self.digest.update(self.buffer[self.filled : self.filled + count])
+        # Hashing lets go of the interpreter, and so runs beside the scan.
+        hashed = self.beside.submit(self.digest.update, self.buffer[self.filled : self.filled + count])
         self.filled += count
         self.ended = count == 0
         if self.lost:
             self._find_event(self.state[POS])
         while not self.lost and self._goes_on():
             pass
+        hashed.result()
         self._keep_rest()
 
     @property

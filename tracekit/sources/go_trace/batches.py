@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -84,6 +85,7 @@ def next_plausible(data: Any, offset: int, generation: int) -> int:
     return end
 
 
+_INDEXED_AT_ONCE = 512  # batches, of at most 64 kB
 _MAX_DAMAGE = 1000  # pieces of a file told apart; in one that is damaged in more places, the rest is given up
 
 
@@ -110,21 +112,22 @@ class Outline(NamedTuple):
     damage: list[Damage]
 
 
-def read_outline(data: Any, offset: int, version: int) -> Outline:
-    """Index all batches from `offset`, and group them into generations.
+def read_outline(data: Any, offset: int, version: int, seen: Callable[[], None] = lambda: None) -> Outline:
+    """Index all batches from `offset`, and group them into generations. `seen` is called now and then on the way.
 
     A generation ends with its end mark (since 1.26) or where the next one's batches begin. Batches of a generation
     that is neither the current nor the next one have a damaged header, and are skipped.
     """
     sync_kind = SYNC if version >= FIRST_SYNC_VERSION else FREQUENCY
     blocks, damage, number = [np.zeros((0, 7), np.int64)], list[Damage](), 0
-    out = np.zeros((4096, 7), np.int64)
+    out = np.zeros((_INDEXED_AT_ONCE, 7), np.int64)
     while offset < len(data):
         count, reached, fault = index_batches(data, offset, sync_kind, out)
         blocks.append(out[:count].copy())
         numbers = out[:count, GENERATION]
         number = int(numbers[numbers > 0][-1]) if np.any(numbers > 0) else number
         offset = reached
+        seen()
         if fault != DONE:
             hopeless = fault == CUT or not number or len(damage) >= _MAX_DAMAGE
             offset = len(data) if hopeless else next_plausible(data, reached + 1, number)

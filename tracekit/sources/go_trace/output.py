@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tracekit.vocabulary import EXIT_REASONS, REASONS, STATES, TASK_KINDS
 
 _MAIN_GOID = 1  # the runtime starts main.main on the first goroutine (src/runtime/proc.go)
 _RANGE_BLOCK = 1 << 20  # ranges made into a table at once
+_BLOCK = 1 << 18  # intervals or wakeups made into a table at once: some 10 MB
 
 
 class Output:
@@ -31,10 +33,10 @@ class Output:
     def rows(self, state: State, *, reused: bool) -> None:
         """Write closed intervals, all wakeups and counters. `reused`: the arrays will be written again."""
         totals = state.totals[0]
-        intervals = _closed(state) if reused else _all(state)
-        self._intervals(intervals)
-        wakeups = _taken(state.wakeups, slice(0, totals.wakeups), reused)
-        self._wakeups(wakeups)
+        for intervals in _closed(state) if reused else _all(state):
+            self._intervals(intervals)
+        for part in _parts(0, totals.wakeups):
+            self._wakeups(_taken(state.wakeups, part, reused))
         counts = _taken(state.counts, slice(0, totals.counts), reused)
         self.sink.append(
             "counters", table("counters", {"at_ns": counts.at, "kind": counts.kind, "value": counts.value})
@@ -110,23 +112,32 @@ def _taken(columns: C, rows: slice, reused: bool) -> C:
     return type(columns)(*(column[rows].copy() if reused else column[rows] for column in columns))
 
 
-def _all(state: State) -> Intervals:
+def _parts(first: int, end: int) -> Iterator[slice]:
+    """Rows `first` to `end`, a block at a time."""
+    for start in range(first, end, _BLOCK):
+        yield slice(start, min(start + _BLOCK, end))
+
+
+def _all(state: State) -> Iterator[Intervals]:
     """The interval rows in order: those kept free at the front, as far as used, then the others."""
     totals = state.totals[0]
     early = int(totals.early)
     order = np.argsort(state.intervals.task[:early], kind="stable")
     for column in state.intervals:
         column[EARLY_ROWS - early : EARLY_ROWS] = column[:early][order]
-    return _taken(state.intervals, slice(EARLY_ROWS - early, totals.rows), False)
+    for part in _parts(EARLY_ROWS - early, int(totals.rows)):
+        yield _taken(state.intervals, part, False)
 
 
-def _closed(state: State) -> Intervals:
-    """The closed interval rows, copied; the open ones stand at the front from now on."""
+def _closed(state: State) -> Iterator[Intervals]:
+    """The closed interval rows, copied; the open ones stand at the front when all are taken."""
     totals = state.totals[0]
-    used = np.concatenate([np.arange(totals.early), np.arange(EARLY_ROWS, totals.rows)])
-    is_open = state.intervals.end[used] == NONE
-    closed = Intervals(*(column[used[~is_open]] for column in state.intervals))
-    kept = used[is_open]
+    still_open = [np.zeros(0, np.int64)]
+    for part in (slice(0, int(totals.early)), *_parts(EARLY_ROWS, int(totals.rows))):
+        is_open = state.intervals.end[part] == NONE
+        yield Intervals(*(column[part][~is_open] for column in state.intervals))
+        still_open.append(part.start + np.flatnonzero(is_open))
+    kept = np.concatenate(still_open)
     after = EARLY_ROWS + len(kept)
     for column in state.intervals:
         column[EARLY_ROWS:after] = column[kept]
@@ -134,7 +145,6 @@ def _closed(state: State) -> Intervals:
     running = np.flatnonzero(goroutines.row != NONE)
     goroutines.row[running] = EARLY_ROWS + np.searchsorted(kept, goroutines.row[running])
     totals.rows, totals.early = after, 0
-    return closed
 
 
 def retire(state: State) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,7 @@ from tracekit.sources.go_trace.holes import Hole, Mending, hole_of
 from tracekit.sources.go_trace.merging import Streams, merge
 from tracekit.sources.go_trace.output import Output, retire, write_last
 from tracekit.sources.go_trace.places import Places
+from tracekit.sources.go_trace.snapshot import Snapshot
 from tracekit.sources.go_trace.state import State, close_all, forget, grow, new_state
 from tracekit.tables.build import empty
 from tracekit.tables.bundle import Trace
@@ -46,7 +48,7 @@ from tracekit.tables.stream import Collector
 from tracekit.units import NS_PER_S
 
 _BYTES_PER_INTERVAL = 4  # dense traces have one interval in 5 to 10 bytes
-_WINDOW_ROWS = 1 << 21  # intervals held before they are handed on, even within a generation: some 75 MB
+_WINDOW_ROWS = 1 << 20  # intervals held before they are handed on, even within a generation: some 37 MB
 # A generation's last batches are its tables, written when all its events are; an event may be this much later.
 _SLACK_NS = NS_PER_S
 _MAX_NS = 1 << 62
@@ -63,10 +65,11 @@ class Reading:
     state: State
     output: Output
     streaming: bool  # hand rows on as soon as they are closed
+    let_go: Callable[[], None]  # of what was read of the file
     places: Places = field(default_factory=Places)
     clock: Clock | None = None
     holes: list[Hole] = field(default_factory=list)
-    handed_on: int = 0  # how often rows were handed on within a generation
+    before: Snapshot | None = None  # of the generation being read, until rows of it were handed on
 
     @property
     def last_ns(self) -> int:
@@ -77,7 +80,8 @@ class Reading:
         """Hand closed rows on where there are many, or else make the arrays larger."""
         if self.streaming and state.totals[0].rows > _WINDOW_ROWS:
             self.output.rows(state, reused=True)
-            self.handed_on += 1
+            self.before = None
+            self.let_go()
         return grow(state)
 
 
@@ -112,10 +116,10 @@ class _File:
                 self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         self.data = np.frombuffer(self._mapped or b"", np.uint8)
 
-    def let_go(self, until: int) -> None:
-        """Forget the pages before byte `until`."""
-        if self._mapped and hasattr(mmap, "MADV_DONTNEED") and until >= mmap.PAGESIZE:
-            self._mapped.madvise(mmap.MADV_DONTNEED, 0, until // mmap.PAGESIZE * mmap.PAGESIZE)
+    def let_go(self) -> None:
+        """Forget all pages; one that is wanted again comes back by itself."""
+        if self._mapped and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def read_file(
@@ -129,17 +133,16 @@ def read_file(
     file = _File(path)
     data = file.data
     version = read_version(data[:HEADER_BYTES].tobytes(), str(path))
-    outline = read_outline(data, HEADER_BYTES, version)
+    outline = read_outline(data, HEADER_BYTES, version, file.let_go)
     rows = len(data) // _BYTES_PER_INTERVAL
     state = new_state(min(rows, _WINDOW_ROWS) if streaming else rows, record=record)
-    reading = Reading(version, state, Output(sink or Collector()), streaming)
+    reading = Reading(version, state, Output(sink or Collector()), streaming, file.let_go)
     for generation in outline.generations:
         _read_generation(reading, data, generation, outline)
         if generation is not outline.generations[-1]:
             _hand_on(reading)
-        read_to = int(generation.batches[-1, LIMIT])
-        file.let_go(read_to)
-        progress(read_to, len(data))
+        file.let_go()
+        progress(int(generation.batches[-1, LIMIT]), len(data))
     reading.holes += [hole_of(damage, reading.last_ns) for damage in outline.damage]
     if reading.state.totals[0].events == 0:
         raise _nothing_read(path, reading)
@@ -200,10 +203,11 @@ def _merged(reading: Reading, streams: Streams, partial: bool) -> Mending:
 
     While one thread waits in vain for an event that is missing, the others run ahead, and all times with them.
     """
-    before, handed_on = snapshot.take(reading.state), reading.handed_on
+    reading.before = snapshot.take(reading.state)
     reading.state.totals.patience = _IMPATIENT_NS if partial else _MAX_NS
     reading.state, mending = merge(reading.state, streams, partial, reading.make_room)
-    if not mending.fault or partial or reading.handed_on != handed_on:
+    before, reading.before = reading.before, None
+    if not mending.fault or partial or before is None:
         return mending
     reading.state = snapshot.restored(reading.state, before)
     reading.state.totals.patience = _IMPATIENT_NS
