@@ -94,6 +94,20 @@ def account(kernel: Any, sim: Sim, cpu: int) -> None:
 
 
 @njit
+def _charge_waker(sim: Sim, cpu: int) -> None:
+    """Waking an idle CPU: in a virtual machine the interrupt leaves the guest (ttwu_queue → smp_send_reschedule).
+
+    A thread that ends has paid for those it wakes; a runtime's thread whose task is on its way out pays itself.
+    """
+    task = sim.threads[sim.cpus[cpu].thread].task
+    if task >= 0 and sim.tasks[task].state != RUNNING:
+        if sim.tasks[task].layer == NATIVE:
+            return
+        task = NONE
+    charge(sim, cpu, task, O_SYNC, sim.costs[NATIVE].idle_wake)
+
+
+@njit
 def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
     c = sim.cpus[cpu]
     c.idle = WAKING
@@ -128,8 +142,7 @@ def join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu
         # a timer fires on the CPU that armed it; any other CPU has to be sent an interrupt
         _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 and cpu == th.cpu else costs.idle_exit)
         if waker_cpu >= 0 and waker_cpu != cpu and sim.cpus[waker_cpu].thread >= 0:
-            # in a virtual machine the interrupt leaves the guest (ttwu_queue → smp_send_reschedule)
-            charge(sim, waker_cpu, sim.threads[sim.cpus[waker_cpu].thread].task, O_SYNC, costs.idle_wake)
+            _charge_waker(sim, waker_cpu)
 
 
 @njit
