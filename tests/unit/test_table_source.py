@@ -99,3 +99,16 @@ def test_a_waker_makes_wakeups() -> None:
                             "waker": [None, None, "a", None]})  # fmt: skip
     assert trace.frame("wakeups").select("at_ns", "waker_id", "wakee_id").rows() == [(3, 0, 1)]
     assert check(trace) == []
+
+
+def test_a_cpu_runs_one_task_at_a_time() -> None:
+    rows = {"task": ["a", "b", "b"], "start": [0, 4, 3], "end": [5, 4, 6], "state": ["RUNNING"] * 3, "cpu": [1, 1, 1]}
+    with pytest.raises(SourceError, match="row 3, column start: overlaps another RUNNING row of cpu 1"):
+        api.from_frame(rows)
+    assert check(api.from_frame(rows | {"cpu": [1, 1, 0]})) == []
+
+
+def test_a_column_that_is_there_twice_is_refused() -> None:
+    columns = [pa.array(values) for values in (["a"], [0], [1], [2], ["RUNNING"])]
+    with pytest.raises(SourceError, match="several columns end"):
+        api.from_frame(pa.table(columns, names=["task", "start", "end", "end", "state"]))

@@ -69,8 +69,13 @@ def _trace(table: pa.Table, unit: str | None, where: str, source: dict[str, Any]
 
     try:
         return make_trace(given(table, unit, where), source)
-    except UnicodeDecodeError:  # a damaged Parquet file gives any bytes as a column's name or text
-        raise SourceError("a damaged table (text that is not UTF-8)", where=where, remedy="write it again") from None
+    except UnicodeDecodeError:
+        raise _not_text(where) from None
+
+
+def _not_text(where: str) -> SourceError:
+    """A damaged Parquet file gives any bytes as a column's name or text."""
+    return SourceError("a damaged table (text that is not UTF-8)", where=where, remedy="write it again")
 
 
 def _table(path: Path) -> tuple[str, pa.Table]:
@@ -89,6 +94,8 @@ def _table(path: Path) -> tuple[str, pa.Table]:
             if head.startswith(_STREAM):
                 return "Arrow stream", ipc.open_stream(source).read_all()
         return "CSV", csv.read_csv(path, parse_options=csv.ParseOptions(delimiter=_delimiter(path)))
+    except UnicodeDecodeError:
+        raise _not_text(str(path)) from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"a damaged table ({_reason(error)})", where=str(path), remedy="write it again") from None
 

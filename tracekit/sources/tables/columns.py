@@ -144,6 +144,9 @@ def given(table: pa.Table, unit: str | None, where: str) -> Given:
                 found[ours] = by_name[name + hits[0]]
                 units[ours] = UNITS[hits[0][1:] or unit or "ns"]
     result = Given(table, found, units, where)
+    twice = [name for name in found.values() if table.column_names.count(name) > 1]
+    if twice:
+        result.fail(f"there are several columns {twice[0]}")
     missing = [name for name in ("start", "end", "state") if name not in found]
     if "task" not in found and "task_id" not in found:
         missing.insert(0, "task")

@@ -27,6 +27,7 @@ def make_trace(given: Given, source: dict[str, Any]) -> Trace:
     rows = {"task_id": task, "cpu": _numbers(given, "cpu"), "thread_id": _numbers(given, "thread_id"), "state": state,
             "start_ns": start, "end_ns": end, "reason": _reasons(given, told), "inferred": _flags(given)}  # fmt: skip
     _refuse_overlaps(given, task, start, end)
+    _refuse_shared_cpus(given, rows)
     origin = int(min(start.min(), 0)) if given.found["start"].lower() == "start_ns" else int(start.min())
     rows["start_ns"], rows["end_ns"] = start - origin, end - origin
     wakeups = _wakeups(given, rows, ids, names)
@@ -124,6 +125,17 @@ def _refuse_overlaps(given: Given, task: Any, start: Any, end: Any) -> None:
         row = int(wrong.min())
         given.fail(f"overlaps another row of task {given.texts('task' if given.has('task') else 'task_id')[row]}",
                    "start", row)  # fmt: skip
+
+
+def _refuse_shared_cpus(given: Given, rows: dict[str, Any]) -> None:
+    """A CPU runs one task at a time: the first RUNNING row that begins before another on its CPU has ended."""
+    start, end, cpu = rows["start_ns"], rows["end_ns"], rows["cpu"]
+    order = np.lexsort((end, start, cpu))
+    order = order[((rows["state"] == STATES["RUNNING"]) & (cpu >= 0) & (end > start))[order]]
+    wrong = order[1:][(cpu[order][1:] == cpu[order][:-1]) & (start[order][1:] < end[order][:-1])]
+    if len(wrong):
+        row = int(wrong.min())
+        given.fail(f"overlaps another RUNNING row of cpu {int(cpu[row])}", "start", row)
 
 
 def _filled(rows: dict[str, Any]) -> tuple[dict[str, Any], int]:
