@@ -102,7 +102,7 @@ def test_a_waker_makes_wakeups() -> None:
 
 
 def test_a_cpu_runs_one_task_at_a_time() -> None:
-    rows = {"task": ["a", "b", "b"], "start": [0, 4, 3], "end": [5, 4, 6], "state": ["RUNNING"] * 3, "cpu": [1, 1, 1]}
+    rows = {"task": ["a", "c", "b"], "start": [0, 4, 3], "end": [5, 4, 6], "state": ["RUNNING"] * 3, "cpu": [1, 1, 1]}
     with pytest.raises(SourceError, match="row 3, column start: overlaps another RUNNING row of cpu 1"):
         api.from_frame(rows)
     assert check(api.from_frame(rows | {"cpu": [1, 1, 0]})) == []
