@@ -23,6 +23,7 @@ Rules, with their place in Go 1.27's src/runtime:
   The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program; the last
   socket that became ready is the first to run.
 * sync.Mutex with barging, spinning, and starvation mode at 1 ms; RWMutex, WaitGroup and channels: engine/sync.py.
+* main's return ends the program where the workload says so: engine/failure.py.
 * A dead goroutine is used again (gfget): making one takes new_g_ns more, if there is none. Stacks double (newstack).
 
 Left out:
