@@ -10,14 +10,14 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from tests.fuzz import targets
 from tracekit.errors import SourceError
-from tracekit.sources.base import HEAD_BYTES, ReadOptions
+from tracekit.sources.base import HEAD_BYTES, ReadOptions, Source
 from tracekit.sources.registry import sources
 from tracekit.tables.checks import check
 
@@ -89,11 +89,17 @@ class Summary:
         self.failures.append((number, why))
 
 
+@cache
+def _sources() -> dict[str, Source]:
+    """Looked up once: to find installed sources takes longer than to read a small file."""
+    return sources()
+
+
 def outcome(name: str, data: bytes, folder: Path) -> str:
     """`read`, `refused`, or what went wrong: neither a sound trace nor one line that names the file."""
     path = folder / "damaged"
     path.write_bytes(data)
-    source = sources()[name]
+    source = _sources()[name]
     try:
         source.matches(data[:HEAD_BYTES])
         findings = check(source.read(path, ReadOptions()))
