@@ -59,6 +59,10 @@ STEPS = {
     '{ spawn = "main" }': "main is spawned but has a start",
     '{ unlock = "m[0]" }': "unlock of m[0] without having taken it",
     '{ lock = "m[0]" }, { lock = "m[0]" }': "lock of m[0] which it already holds: it would wait for itself",
+    '{ read = "counter" }': "unknown object 'counter'; declare it: [objects.counter] with its kind",
+    '{ write = "jobs" }': "write needs a variable; 'jobs' is a channel",
+    '{ crash = 1 }': 'crash takes no argument; write "crash"',
+    '{ join = "main" }': "join of main, by itself",
     '{ recv = "jobs" }': "recv of jobs waits for ever: 1 receive, 0 send; or write leaves_waiting = true",
     '{ repeat = 5, steps = [{ send = "jobs" }] }': "send of jobs waits for ever: 5 send, 0 receive, room for 4",
     '{ wait_group_done = "all" }': "all goes below zero: 1 done, 0 added",
@@ -163,3 +167,10 @@ def test_waiting_for_ever_can_be_meant() -> None:
     text = "leaves_waiting = true\n" + FILE.replace("STEP", '{ recv = "jobs" }')
     program = synthesize(parse_workload(text, where="w"))
     assert "recv of jobs waits for ever" in program.meta["policies"][0]["choice"]
+
+
+def test_a_join_of_a_task_that_nothing_spawns_is_named_where_it_is() -> None:
+    text = FILE.replace("STEP", '{ join = "lost" }') + '[tasks.lost]\nsteps = ["yield"]\n'
+    with pytest.raises(WorkloadError) as error:
+        synthesize(parse_workload(text, where="w.toml"))
+    assert str(error.value).startswith(f"w.toml:{LINE}: join of lost, which nothing spawns")

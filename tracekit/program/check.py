@@ -69,10 +69,24 @@ def _starting(program: Program, segments: pa.Table, kinds: Ints) -> Problem | No
     parents = np.arange(tasks.num_rows)
     parents[targets] = spawners
     orphans = np.flatnonzero((starts == NULL) & ~np.isin(parents, targets) & (parents == np.arange(len(parents))))
+    joined = _bad_join(program, segments, kinds, orphans)
+    if joined is not None:
+        return joined
     if len(orphans):
         return Problem(f"{name_of(program, 'tasks', orphans[0])} never starts: it has no start, and nothing spawns it",
                        int(orphans[0]))  # fmt: skip
     return _cycles(program, parents, starts)
+
+
+def _bad_join(program: Program, segments: pa.Table, kinds: Ints, orphans: Ints) -> Problem | None:
+    """A join that waits for ever: of a task that nothing starts, or of itself."""
+    rows = np.flatnonzero(kinds == SEGMENTS["join"])
+    targets, joiners = ints(segments, "target_id")[rows], ints(segments, "task_id")[rows]
+    for wrong, what in ((np.isin(targets, orphans), "which nothing spawns"), (targets == joiners, "by itself")):
+        if wrong.any():
+            at = int(np.flatnonzero(wrong)[0])
+            return Problem(f"join of {name_of(program, 'tasks', targets[at])}, {what}", int(joiners[at]), int(rows[at]))
+    return None
 
 
 def _cycles(program: Program, parents: Ints, starts: Ints) -> Problem | None:

@@ -196,7 +196,10 @@ def _reference(source: object, names: Names, among: Iterable[str], what: str, nu
     if match is None:
         names.fail(f"{source!r} is no name of {'an object' if what == 'object' else 'a task'}",
                    remedy='write "name" or "name[index]"')  # fmt: skip
-    name = names.known(match[1], among, what)
+    name = match[1]
+    if what == "object" and name not in names.objects and not difflib.get_close_matches(name, names.objects, n=1):
+        names.fail(f"unknown object {name!r}", remedy=f"declare it: [objects.{name}] with its kind")
+    names.known(name, among, what)
     return Reference(name, None if match[2] is None else names.expression(match[2], "count", numbers))
 
 
