@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from tracekit.cli.counts import Pieces, busiest, count_words, of_bundle, of_folder
 from tracekit.cli.output import columns, facts
 from tracekit.tables.bundle import Bundle, Program, Run
 from tracekit.tables.schema import TABLES_SINCE
 from tracekit.tables.store import read_header
 from tracekit.units import format_duration
-
-if TYPE_CHECKING:
-    import polars as pl
 
 TOP_TASKS = 10
 
@@ -23,42 +20,40 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     from tracekit.tables.checks import check
 
     what = {"kind": bundle.kind, "meta": bundle.meta, "rows": {n: t.num_rows for n, t in bundle.tables.items()}}
-    counted = _of_program(bundle) if isinstance(bundle, Program) else _of_trace(lambda name: bundle.frame(name).lazy())
+    counted = _of_program(bundle) if isinstance(bundle, Program) else _of_trace(of_bundle(bundle.tables))
     measured = _of_run(bundle) if isinstance(bundle, Run) else {}
     return {**what, **counted, **measured, "broken_laws": [str(finding) for finding in check(bundle)]}
 
 
 def describe_stored(folder: Path) -> dict[str, Any]:
     """The same of a trace on disk that does not fit into memory at once. Its laws are not checked: None."""
-    import polars as pl
-
     header = read_header(folder)
     return {
         "kind": header["kind"],
         "meta": header["meta"],
         "rows": {name: table["rows"] for name, table in header["tables"].items()},
-        **_of_trace(lambda name: pl.scan_parquet(folder / f"{name}.parquet")),
+        **_of_trace(of_folder(folder)),
         "broken_laws": None,
     }
 
 
 def _of_program(bundle: Bundle) -> dict[str, Any]:
     tasks = bundle.frame("tasks")
-    segments = bundle.frame("segments")
+    segments, pieces = bundle.frame("segments"), of_bundle(bundle.tables)
     compute = segments.filter(segments["kind"] == "compute")["duration_ns"].sum()
     return {
         "converted_tasks": int(tasks["converted"].sum()),
-        "segments": _counts(segments.lazy(), "kind"),
-        "objects": _counts(bundle.frame("objects").lazy(), "kind"),
+        "segments": count_words(pieces("segments", ["kind"])),
+        "objects": count_words(pieces("objects", ["kind"])),
         "compute_ns": int(compute or 0),
     }
 
 
-def _of_trace(frame: Callable[[str], pl.LazyFrame]) -> dict[str, Any]:
+def _of_trace(pieces: Pieces) -> dict[str, Any]:
     return {
-        "kinds": _counts(frame("tasks"), "kind"),
-        "gaps": _counts(frame("gaps"), "cause"),
-        "busiest": _busiest(frame("tasks"), frame("intervals")),
+        "kinds": count_words(pieces("tasks", ["kind"])),
+        "gaps": count_words(pieces("gaps", ["cause"])),
+        "busiest": busiest(pieces, TOP_TASKS),
     }
 
 
@@ -66,33 +61,6 @@ def _of_run(run: Run) -> dict[str, Any]:
     from tracekit.metrics.measure import measure
 
     return {"metrics": measure(run).to_dicts()}
-
-
-def _counts(frame: pl.LazyFrame, column: str) -> dict[str, int]:
-    import polars as pl
-
-    counted = (
-        frame.group_by(pl.col(column).cast(pl.String).fill_null("unknown"))
-        .len()
-        .sort("len", column, descending=[True, False])
-    )
-    return dict(counted.collect(engine="streaming").iter_rows())
-
-
-def _busiest(tasks: pl.LazyFrame, intervals: pl.LazyFrame) -> list[dict[str, Any]]:
-    """The tasks that ran longest: name, ids, and their time per state in ns."""
-    import polars as pl
-
-    times = intervals.select("task_id", pl.col("state").cast(pl.String), length=pl.col("end_ns") - pl.col("start_ns"))
-    per_task = times.group_by("task_id").agg(
-        *(
-            pl.col("length").filter(pl.col("state") == state).sum().alias(f"{state.lower()}_ns")
-            for state in ("RUNNING", "RUNNABLE", "BLOCKED")
-        )
-    )
-    names = tasks.select("task_id", "name", pl.col("kind").cast(pl.String), "source_id")
-    ranked = names.join(per_task, on="task_id").sort(["running_ns", "task_id"], descending=[True, False])
-    return ranked.head(TOP_TASKS).collect(engine="streaming").to_dicts()
 
 
 def render(known: dict[str, Any]) -> str:

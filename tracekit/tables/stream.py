@@ -71,6 +71,7 @@ class BundleWriter:
 
     def finish(self, meta: dict[str, Any]) -> Bundle | None:
         """Write all tables. Gives the bundle when it fitted into memory, as it is at hand then."""
+        give_back()
         with store.writing(self.folder):
             noted = {
                 name: store.write_table(spool.tables(), arrow_schema(spool.declared), self._partial / f"{name}.parquet")
@@ -131,6 +132,7 @@ class _Spool:
             writer.write_table(self._in_order(self._pieces), max_chunksize=_BLOCK_ROWS)
         self.runs.append(path)
         self._pieces, self.held_bytes = [], 0
+        give_back()
 
     def held(self) -> pa.Table:
         """What is in memory, in order."""
@@ -156,6 +158,17 @@ class _Spool:
         if not pieces:
             return empty(self.declared)
         return canonical(self.declared, pa.concat_tables(pieces).combine_chunks())
+
+
+def give_back() -> None:
+    """Free memory goes back to the system: allocators keep what was freed, and so hold the peaks of every stage at once."""
+    import ctypes
+
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()
+    with suppress(OSError, AttributeError):  # glibc's own; others need none
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _as_declared(table: pa.Table, declared: str) -> pa.Table:
