@@ -210,15 +210,15 @@ def _follow(waits: Any, lives: Lives, wakes: Wakes) -> Any:
         i, began, depth = waits[n], lives.start[waits[n]], 0
         end[n] = LONGER
         while depth < CHAIN:
-            following = i + 1
-            known = following < len(lives.task) and lives.task[following] == lives.task[i]
-            w = lives.made_by[following] if known else -1
+            w = lives.ended_by[i]
             if w < 0 or wakes.waker[w] < 0:
-                end[n] = OUTSIDE if w >= 0 else UNKNOWN if known else STILL
+                last = i + 1 == lives.first[lives.task[i] + 1]
+                end[n] = OUTSIDE if w >= 0 else STILL if last else UNKNOWN
                 break
             chain[n, depth] = wakes.waker[w]
             depth += 1
-            i = since[wakes.source[w]] if wakes.source[w] >= 0 else -1
+            source = wakes.source[w]
+            i = -1 if source < 0 else source if lives.state[source] == BLOCKED else since[source]
             if i < 0 or lives.end[i] <= began:
                 end[n] = ITSELF
                 break

@@ -33,11 +33,13 @@ MEANINGS = {
 LINKS = ("", "goes on", "wakes", "gives up the CPU to")  # how a piece leads to the next one in time
 END, OWN, WOKE, HELD = range(len(LINKS))
 _MORE = 1024
+# Wakeups at one instant that are followed; and intervals between a stay on a CPU and those that it hangs on.
+_MOST_HOPS, _MOST_STEPS = 64, 1024
 
 
 def critical_path(seen: History, end_of: int | None = None) -> Analysis:
     """`segments` in order of time, `by_task` and `by_kind`, and `slack` per task. `end_of` is a task_id: what set its end."""
-    last = _last(seen, end_of)
+    last = seen.last if end_of is None else seen.last_of(np.arange(len(seen.chosen)) == end_of)
     known = labels(seen.bundle)
     segments = path_segments(seen, last)
     end_ns = int(segments["end_ns"].max() or 0) if segments.height else 0  # type: ignore[arg-type]
@@ -71,14 +73,6 @@ def critical_path(seen: History, end_of: int | None = None) -> Analysis:
 def _notes(seen: History, rows: pl.DataFrame) -> tuple[str, ...]:
     inferred = seen.bundle.tables["gaps"].num_rows
     return (f"The recording has {inferred} gaps; a path through one of them is as sure as what was inferred there.",) if inferred else ()  # fmt: skip
-
-
-def _last(seen: History, end_of: int | None) -> int:
-    """The RUNNING interval that ends last, of the tasks that count or of one task; NULL without any."""
-    lives = seen.lives
-    own = (lives.state == RUNNING) & (seen.chosen[lives.task] if end_of is None else lives.task == end_of)
-    places = np.flatnonzero(own)
-    return int(places[np.argmax(lives.end[places])]) if len(places) else -1
 
 
 def path_segments(seen: History, last: int) -> pl.DataFrame:
@@ -120,31 +114,35 @@ def _piece(pieces: Any, count: int, place: int, kind: int, start: int, end: int,
 
 @cached_njit
 def _walk(lives: Lives, wakes: Wakes, last: int) -> Any:
-    """Pieces (interval, kind, start, end, link to the piece after it), backwards from the end of RUNNING interval `last`."""
+    """Pieces (interval, kind, start, end, link to the piece after it), backwards from the end of interval `last`."""
     pieces, count = np.empty((_MORE, 5), np.int64), 0
-    i, t, link = last, lives.end[last], END
-    while i >= 0:  # i is RUNNING and t within it, or its end
-        pieces, count = _piece(pieces, count, i, COMPUTE, lives.start[i], t, link)
-        t, lead = lives.start[i], lives.lead[i]
-        holder = holder_of(lives, i)
-        if holder >= 0:
-            pieces, count = _piece(pieces, count, i, QUEUE, lives.end[holder], t, OWN)
-            i, t, link = holder, min(t, lives.end[holder]), HELD
-            continue
-        pieces, count = _piece(pieces, count, i, QUEUE, lives.start[lead], t, OWN)
-        t = lives.start[lead]
-        source, at = source_of(lives, wakes, lead)
-        if source >= 0:
-            pieces, count = _piece(pieces, count, lead, WAIT, at, t, OWN)
+    i, t, link, hops = last, lives.end[last], END, 0
+    while i >= 0:  # t is within interval i, or its end
+        if lives.state[i] == RUNNING:
+            pieces, count = _piece(pieces, count, i, COMPUTE, lives.start[i], t, link)
+            t, hops, holder = lives.start[i], 0, holder_of(lives, i)
+            if holder >= 0:
+                pieces, count = _piece(pieces, count, i, QUEUE, lives.end[holder], t, OWN)
+                i, t, link = holder, min(t, lives.end[holder]), HELD
+                continue
+            link = OWN
+        source, at = _source_of(lives, wakes, i, t)
+        if source >= 0 and hops < _MOST_HOPS:
+            hops += 1
+            pieces, count = _piece(pieces, count, i, WAIT, at, t, link)
             i, t, link = source, at, WOKE
             continue
-        before = ran_before(lives, lead)
-        if before >= 0:
-            pieces, count = _waits(pieces, count, lives, lead, lives.end[before], t, WAIT)
-            i, t, link = before, lives.end[before], OWN
+        queued = lives.state[i] in (RUNNING, RUNNABLE)
+        begin = lives.start[lives.lead[i]] if queued else lives.start[i]
+        pieces, count = _piece(pieces, count, i, QUEUE if queued else WAIT, begin, t, link)
+        first, t, link = lives.lead[i] if queued else i, min(t, begin), OWN
+        if first > lives.first[lives.task[i]]:
+            pieces, count = _piece(pieces, count, first, WAIT, lives.end[first - 1], t, link)
+            i, t = first - 1, min(t, lives.end[first - 1])
             continue
-        pieces, count = _waits(pieces, count, lives, lead, 0, t, BEFORE)
-        i = -1
+        source, at = _source_of_task(lives, wakes, lives.task[i])
+        pieces, count = _piece(pieces, count, first, WAIT if source >= 0 else BEFORE, at, t, link)
+        i, t, link = source, at, WOKE
     return pieces[:count]
 
 
@@ -157,67 +155,88 @@ def holder_of(lives: Lives, i: int) -> int:
 
 
 @njit
-def source_of(lives: Lives, wakes: Wakes, lead: int) -> Any:
-    """The RUNNING interval of the task that made this stay begin, and when; NULL where nothing else did."""
-    w = lives.made_by[lead]
-    if w >= 0 and wakes.source[w] >= 0 and lives.task[wakes.source[w]] != lives.task[lead]:
+def _source_of(lives: Lives, wakes: Wakes, i: int, t: int) -> Any:
+    """The interval of the task that ended interval i at t, and when; NULL where no other task did."""
+    w = lives.ended_by[i]
+    if w >= 0 and t == lives.end[i] and wakes.source[w] >= 0 and lives.task[wakes.source[w]] != lives.task[i]:
         return wakes.source[w], wakes.at[w]
     return -1, 0
 
 
 @njit
-def ran_before(lives: Lives, lead: int) -> int:
-    """The same task's RUNNING interval before this stay, whatever lies between; NULL without any."""
-    i = lead - 1
-    while i >= lives.first[lives.task[lead]] and lives.state[i] != RUNNING:
-        i -= 1
-    return i if i >= lives.first[lives.task[lead]] else -1
-
-
-@njit
-def _waits(pieces: Any, count: int, lives: Lives, lead: int, since: int, until: int, otherwise: int) -> Any:
-    """The time from `since` to `until` of one task, off the CPU: a piece for each interval, and for holes among them."""
-    t, i = until, lead - 1
-    while t > since:
-        own = i >= lives.first[lives.task[lead]] and lives.end[i] > since
-        if not own:
-            return _piece(pieces, count, lead, otherwise, since, t, OWN)
-        pieces, count = _piece(pieces, count, i, WAIT, lives.end[i], t, OWN)
-        t = min(t, lives.end[i])
-        kind = QUEUE if lives.state[i] == RUNNABLE else WAIT if lives.state[i] == BLOCKED else otherwise
-        pieces, count = _piece(pieces, count, i, kind, max(since, lives.start[i]), t, OWN)
-        t = min(t, lives.start[i])
-        i -= 1
-    return pieces, count
+def _source_of_task(lives: Lives, wakes: Wakes, task: int) -> Any:
+    """The interval of the task that made this one, and when; NULL where that is not known."""
+    w = lives.born_by[task]
+    if w >= 0 and wakes.source[w] >= 0 and lives.task[wakes.source[w]] != task:
+        return wakes.source[w], wakes.at[w]
+    return -1, 0
 
 
 def slacks(seen: History, end_ns: int) -> Any:
     """By interval: how much longer it could take, in ns, without moving `end_ns`; only RUNNING ones have a meaning."""
-    return _slacks(seen.lives, seen.wakes, seen.by_start, end_ns)
+    ended = seen.bundle.tables["tasks"].column("end_ns").is_valid().to_numpy()
+    return _slacks(seen.lives, seen.wakes, seen.by_start, ended, end_ns)
 
 
 @cached_njit
-def _slacks(lives: Lives, wakes: Wakes, by_start: Any, end_ns: int) -> Any:
+def _slacks(lives: Lives, wakes: Wakes, by_start: Any, ended: Any, end_ns: int) -> Any:
     """Latest first: each RUNNING interval is done when all that begin after it are, and tells those that it depends on."""
     slack = np.maximum(end_ns - lives.end, 0)
+    stack = np.empty((_MOST_HOPS, 2), np.int64)
+    for k in range(len(ended)):
+        final = lives.first[k + 1] - 1
+        if ended[k] and final >= lives.first[k] and lives.state[final] != RUNNING:
+            _tell(lives, wakes, slack, stack, final, slack[final])
     for place in range(len(by_start) - 1, -1, -1):
         i = by_start[place]
         if lives.state[i] != RUNNING:
             continue
-        lead = lives.lead[i]
+        lead, holder, on_cpu = lives.lead[i], holder_of(lives, i), lives.before_on_cpu[i]
         ready = lives.start[lead]
-        holder, own = holder_of(lives, i), ran_before(lives, lead)
-        free = ready if holder < 0 else lives.end[holder]  # it could have become ready so late
-        source, _ = source_of(lives, wakes, lead)
-        if source >= 0:
-            slack[source] = min(slack[source], slack[i] + free - ready)
-        if own >= 0:
-            since = lives.end[own] if source >= 0 else ready
-            slack[own] = min(slack[own], slack[i] + free - since)
-        on_cpu = lives.before_on_cpu[i]
+        absorbed = 0 if holder < 0 else lives.end[holder] - ready  # it could have become ready so much later
+        _tell_before(lives, wakes, slack, stack, lead, slack[i] + absorbed)
         if on_cpu >= 0:
             slack[on_cpu] = min(slack[on_cpu], slack[i] + max(0, ready - lives.end[on_cpu]))
     return slack
+
+
+@njit
+def _tell_before(lives: Lives, wakes: Wakes, slack: Any, stack: Any, first: int, value: int) -> None:
+    """What comes before a stay that begins with interval `first` may end so much later."""
+    if first > lives.first[lives.task[first]]:
+        _tell(lives, wakes, slack, stack, first - 1, value)
+        return
+    source, _ = _source_of_task(lives, wakes, lives.task[first])
+    if source >= 0:
+        _tell(lives, wakes, slack, stack, source, value)
+
+
+@njit
+def _tell(lives: Lives, wakes: Wakes, slack: Any, stack: Any, interval: int, slack_ns: int) -> None:
+    """An interval may end so much later: through waits and queues to the RUNNING intervals that they hang on."""
+    stack[0, 0], stack[0, 1] = interval, slack_ns
+    depth, steps = 1, 0
+    while depth > 0 and steps < _MOST_STEPS:
+        depth, steps = depth - 1, steps + 1
+        i, value = stack[depth, 0], stack[depth, 1]
+        if lives.state[i] == RUNNING:
+            slack[i] = min(slack[i], value)
+            continue
+        before = lives.lead[i] if lives.state[i] == RUNNABLE else i
+        source, _ = _source_of(lives, wakes, i, lives.end[i])
+        if source >= 0:
+            stack[depth, 0], stack[depth, 1] = source, value
+            depth += 1
+            value += lives.end[i] - lives.start[i]
+        if before > lives.first[lives.task[i]]:
+            stack[depth, 0], stack[depth, 1] = before - 1, value
+            depth += 1
+        else:
+            source, _ = _source_of_task(lives, wakes, lives.task[i])
+            if source >= 0:
+                stack[depth, 0], stack[depth, 1] = source, value
+                depth += 1
+        depth = min(depth, len(stack) - 2)
 
 
 def _by_task(seen: History, slack: Any, known: pl.DataFrame) -> pl.DataFrame:

@@ -36,9 +36,8 @@ def failure(seen: History) -> Analysis:
     how = pl.when(pl.col("ended_ns") < 0).then(pl.lit("outlived it")).otherwise(pl.col("how").fill_null("not recorded"))
     facts = {"crashes": crashes.height, "ended_with_another": killed.height, "left_waiting": waiting.height}
     silent = own.filter((pl.col("ended_ns") >= 0) & pl.col("how").is_null()).height
-    missing = [_SILENT.format(silent)] if silent else []
-    if not crashes.height and not killed.height:
-        missing.append(_NONE)
+    nothing = not crashes.height and not killed.height
+    missing = (_SILENT.format(silent),) if silent else (_NONE,) if nothing else ()
     return Analysis("failure", facts, {
         "ends": Table("How tasks ended", own.group_by(how=how).agg(tasks=pl.len().cast(pl.Int64)).sort(
             "tasks", "how", descending=[True, False])),
@@ -46,7 +45,7 @@ def failure(seen: History) -> Analysis:
                          ("task_id",)),
         "lost": Table("Tasks cut off, and tasks left waiting for good", labelled(_lost(killed, waiting), known, "task_id", "task"),
                       ("task_id",)),
-    }, tuple(missing))  # fmt: skip
+    }, missing)  # fmt: skip
 
 
 def _was_able(seen: History) -> object:
@@ -63,9 +62,7 @@ def _left_waiting(seen: History, own: pl.DataFrame) -> pl.DataFrame:
     crashed = own.filter(pl.col("how") == "crash")["ended_ns"]
     if crashed.is_empty():
         return pl.DataFrame(schema={"task_id": pl.Int32, "since_ns": pl.Int64})
-    places, since = asleep(seen)
-    tasks = [int(seen.lives.task[place]) for place in places]
-    return pl.DataFrame({"task_id": tasks, "since_ns": since}, schema={"task_id": pl.Int32, "since_ns": pl.Int64})
+    return asleep(seen).select("task_id", "since_ns")
 
 
 def _radius(crashes: pl.DataFrame, killed: pl.DataFrame, waiting: pl.DataFrame) -> pl.DataFrame:

@@ -22,8 +22,9 @@ class Lives(NamedTuple):
     """Intervals in order of task and start, as compiled code takes them. NULL (-1) is unknown.
 
     `first[k]` to `first[k + 1]` are task k's. `lead[i]` is where the unbroken RUNNABLE time before a RUNNING interval
-    i begins (i itself without any), `made_by[i]` the wakeup that made interval i begin, by its place in `Wakes`.
-    `before_on_cpu[i]` is the RUNNING interval before i on its CPU.
+    i begins (i itself without any), `before_on_cpu[i]` the RUNNING interval before i on its CPU. `ended_by[i]` is the
+    wakeup that ended interval i, of those off the CPU and out of the queues, and `born_by[k]` the one that task k begins
+    with; both are places in `Wakes`.
     """
 
     first: Any
@@ -34,12 +35,15 @@ class Lives(NamedTuple):
     start: Any
     end: Any
     lead: Any
-    made_by: Any
     before_on_cpu: Any
+    ended_by: Any
+    born_by: Any
 
 
 class Wakes(NamedTuple):
-    """Wakeups in order of wakee and time. `source[w]` is the RUNNING interval that woke; NULL where none did."""
+    """Wakeups in order of wakee and time. `source[w]` is the waker's interval: RUNNING, or (where the waker's stay on
+    the CPU took no time) one that ends with the wakeup. NULL where no task woke.
+    """
 
     first: Any
     at: Any
@@ -58,11 +62,24 @@ class History:
     by_start: Any
     chosen: Any
 
+    @cached_property
+    def last(self) -> int:
+        """The interval, of the tasks that count, that ends last: RUNNING, or with its task; NULL without any."""
+        return self.last_of(self.chosen)
+
+    def last_of(self, tasks: Any) -> int:
+        """As `last`, for tasks given as flags."""
+        lives = self.lives
+        final = lives.first[1:][lives.first[1:] > lives.first[:-1]] - 1
+        ended = ints(self.bundle.tables["tasks"].column("end_ns"), np.int64)[lives.task[final]]
+        places = np.concatenate([np.flatnonzero(lives.state == RUNNING), final[ended == lives.end[final]]])
+        places = places[tasks[lives.task[places]]]
+        return int(places[np.argmax(lives.end[places])]) if len(places) else NULL
+
     @property
     def end_ns(self) -> int:
-        """When the last of the tasks that count ended its last RUNNING interval; 0 when none ever ran."""
-        own = (self.lives.state == RUNNING) & self.chosen[self.lives.task]
-        return int(self.lives.end[own].max()) if own.any() else 0
+        """When the last of the tasks that count ended, or last ran; 0 when none ever ran."""
+        return int(self.lives.end[self.last]) if self.last >= 0 else 0
 
     @property
     def recorded_ns(self) -> int:
@@ -138,21 +155,11 @@ def history(bundle: Trace | Run, tasks: Collection[int] | None = None) -> Histor
         by_start = np.argsort(start, kind="stable")
     lead, before = _leads(task, columns["state"], columns["cpu"], start, columns["end_ns"], by_start)
     wakes = _wakes(bundle, count)
-    made_by, source = _makers(
-        first, task, columns["state"], start, columns["end_ns"], wakes.first, wakes.at, wakes.waker
+    ended_by, born_by, source = _makers(
+        first, columns["state"], start, columns["end_ns"], wakes.first, wakes.at, wakes.waker
     )
-    lives = Lives(
-        first,
-        task,
-        columns["cpu"],
-        columns["state"],
-        columns["reason"],
-        start,
-        columns["end_ns"],
-        lead,
-        made_by,
-        before,
-    )
+    lives = Lives(first, task, columns["cpu"], columns["state"], columns["reason"], start, columns["end_ns"], lead, before,
+                  ended_by, born_by)  # fmt: skip
     return History(bundle, lives, wakes._replace(source=source), order, by_start, _counting(bundle, tasks))
 
 
@@ -204,23 +211,24 @@ def _leads(task: Any, state: Any, cpu: Any, start: Any, end: Any, by_start: Any)
 
 
 @cached_njit
-def _makers(first: Any, task: Any, state: Any, start: Any, end: Any, wake_first: Any, at: Any, waker: Any) -> Any:
-    """The wakeup that each stay in a run queue or on a CPU begins with, and the interval in which its waker was."""
-    made_by, source = np.full(len(task), -1, np.int64), np.full(len(at), -1, np.int64)
+def _makers(first: Any, state: Any, start: Any, end: Any, wake_first: Any, at: Any, waker: Any) -> Any:
+    """The wakeups that intervals end with and tasks begin with, and the interval in which each one's waker was."""
+    ended_by, born_by = np.full(len(start), -1, np.int64), np.full(len(first) - 1, -1, np.int64)
     for k in range(len(first) - 1):
         w = wake_first[k]
-        for i in range(first[k], first[k + 1]):
-            fresh = i == first[k] or (state[i - 1] != RUNNING and state[i - 1] != RUNNABLE)
-            if not fresh or (state[i] != RUNNING and state[i] != RUNNABLE):
-                continue
-            while w < wake_first[k + 1] and at[w] <= start[i]:
+        if first[k + 1] > first[k]:
+            while w < wake_first[k + 1] and at[w] <= start[first[k]]:
+                born_by[k] = w
                 w += 1
-            since = start[i - 1] if i > first[k] else 0
-            if w > wake_first[k] and at[w - 1] >= since:
-                made_by[i] = w - 1
+        for i in range(first[k], first[k + 1]):
+            while w < wake_first[k + 1] and at[w] <= end[i]:
+                if at[w] > start[i] and state[i] != RUNNING and state[i] != RUNNABLE:
+                    ended_by[i] = w
+                w += 1
+    source = np.full(len(at), -1, np.int64)
     for w in range(len(at)):
         if waker[w] >= 0:
             found = at_time(first, start, end, waker[w], at[w])
-            if found >= 0 and state[found] == RUNNING:
+            if found >= 0 and (state[found] == RUNNING or end[found] == at[w]):
                 source[w] = found
-    return made_by, source
+    return ended_by, born_by, source

@@ -6,14 +6,16 @@ another task to the very end; that nobody would have woken it later can't be rec
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 
 from tracekit.analysis.history import BLOCKED, RUNNING, History
-from tracekit.analysis.places import waited_on
+from tracekit.analysis.places import object_names, waited_on
 from tracekit.analysis.result import Analysis, Table, labelled, labels
 from tracekit.tables.bundle import Run
-from tracekit.vocabulary import REASONS
+from tracekit.vocabulary import REASONS, SEGMENT_KINDS
 
 # Waits that only another task of the program can end.
 FOR_A_TASK = ("lock", "channel_send", "channel_recv", "select", "wait_group", "event", "join")
@@ -24,10 +26,9 @@ _SCHEMA = {"task_id": pl.Int32, "reason": pl.String, "on": pl.String, "since_ns"
 
 def leaks(seen: History) -> Analysis:
     """`asleep`: every task that is BLOCKED at the end, with what it waits for, and a verdict: leaked, deadlock, may wake."""
-    places, since = asleep(seen)
     known = labels(seen.bundle)
     deadlock = seen.bundle.meta.get("outcome") == "deadlock"
-    frame = _rows(seen, places, since, known, deadlock)
+    frame = _rows(seen, known, deadlock)
     places_of = frame.filter(pl.col("verdict").is_in(["leaked", "deadlock"]))
     by_place = places_of.group_by("verdict", "reason", "on").agg(
         tasks=pl.len().cast(pl.Int64), first_since_ns=pl.col("since_ns").min(), task=pl.col("task").first()
@@ -55,14 +56,39 @@ def _notes(seen: History, leaked: object) -> tuple[str, ...]:
     return ("A recording ends before the program may have: a task called leaked here could have been woken later.",)
 
 
-def asleep(seen: History) -> tuple[list[int], list[int]]:
-    """The last interval of each task that counts, where it is BLOCKED and the task has not ended; and since when."""
+def asleep(seen: History) -> pl.DataFrame:
+    """Tasks that count, have not ended and are BLOCKED at the end: task_id, since_ns, reason, on."""
     lives = seen.lives
     last = lives.first[1:] - 1
-    ended = seen.bundle.tables["tasks"].column("end_ns").is_valid().to_numpy()
-    own = (lives.first[1:] > lives.first[:-1]) & seen.chosen & ~ended
-    places = last[own & (lives.state[last] == BLOCKED)] if len(lives.task) else np.empty(0, np.int64)
-    return places.tolist(), [_since(seen, int(i)) for i in places]
+    open_ended = ~seen.bundle.tables["tasks"].column("end_ns").is_valid().to_numpy() & seen.chosen
+    seen_once = lives.first[1:] > lives.first[:-1]
+    blocked = lives.state[last] == BLOCKED if len(lives.task) else np.zeros(len(last), np.bool_)
+    places = last[open_ended & seen_once & blocked]
+    things, names = waited_on(seen)
+    rows = [(int(lives.task[i]), _since(seen, int(i)), _reason(lives.reason[i]), names[things[i]] if things[i] >= 0 else None)
+            for i in places]  # fmt: skip
+    if isinstance(seen.bundle, Run) and seen.bundle.meta.get("outcome") == "deadlock":
+        rows += _at_the_last_instant(seen, seen.bundle, open_ended & ~(seen_once & blocked))
+    return pl.DataFrame(
+        rows, schema={name: _SCHEMA[name] for name in ("task_id", "since_ns", "reason", "on")}, orient="row"
+    )
+
+
+def _reason(code: int) -> str | None:
+    return REASONS.names[code] if code >= 0 else None
+
+
+def _at_the_last_instant(seen: History, run: Run, tasks: Any) -> list[tuple[int, int, str | None, str | None]]:
+    """Tasks whose wait begins when the run ends, so that no interval shows it: by the last step of each."""
+    steps = run.frame("operations").select("task_id", pl.col("kind").cast(pl.String), "object_id")
+    steps = steps.group_by("task_id").last().sort("task_id")
+    names = object_names(run, int(steps["object_id"].max() or 0) + 1)  # type: ignore[arg-type]
+    rows = []
+    for task, kind, thing in steps.iter_rows():
+        reason = SEGMENT_KINDS[kind].blocks_as
+        if tasks[task] and reason is not None:
+            rows.append((task, seen.recorded_ns, reason, None if thing is None else names[thing]))
+    return rows
 
 
 def _since(seen: History, i: int) -> int:
@@ -72,19 +98,15 @@ def _since(seen: History, i: int) -> int:
     return int(lives.start[i])
 
 
-def _rows(seen: History, places: list[int], since: list[int], known: pl.DataFrame, deadlock: bool) -> pl.DataFrame:
+def _rows(seen: History, known: pl.DataFrame, deadlock: bool) -> pl.DataFrame:
     lives, end = seen.lives, seen.recorded_ns
-    things, names = waited_on(seen)
     others = seen.chosen[lives.task] & (lives.state == RUNNING)
     last_run_ns = int(lives.end[others].max()) if others.any() else 0
     rows = []
-    for i, began in zip(places, since, strict=True):
-        task, code = int(lives.task[i]), int(lives.reason[i])
-        reason = REASONS.names[code] if code >= 0 else None
-        born = int(lives.start[lives.first[task]])
-        on = names[things[i]] if things[i] >= 0 else None
-        verdict = _verdict(seen, task, reason, began < last_run_ns, deadlock)
-        rows.append((task, reason, on, began, end - began, (end - began) / max(1, end - born), verdict))
+    for task, since, reason, on in asleep(seen).iter_rows():
+        born = int(lives.start[lives.first[task]]) if lives.first[task + 1] > lives.first[task] else since
+        verdict = _verdict(seen, task, reason, since < last_run_ns, deadlock)
+        rows.append((task, reason, on, since, end - since, (end - since) / max(1, end - born), verdict))
     frame = labelled(pl.DataFrame(rows, schema=_SCHEMA, orient="row"), known, "task_id", "task")
     order = pl.col("verdict").replace_strict({"deadlock": 0, "leaked": 1}, default=2, return_dtype=pl.Int8)
     frame = frame.sort(order, "since_ns", "task_id")
