@@ -83,7 +83,7 @@ def _at_the_last_instant(seen: History, run: Run, tasks: Any) -> list[tuple[int,
     steps = run.frame("operations").select("task_id", pl.col("kind").cast(pl.String), "object_id")
     steps = steps.group_by("task_id").last().sort("task_id")
     names = object_names(run, int(steps["object_id"].max() or 0) + 1)  # type: ignore[arg-type]
-    rows = []
+    rows: list[tuple[int, int, str | None, str | None]] = []
     for task, kind, thing in steps.iter_rows():
         reason = SEGMENT_KINDS[kind].blocks_as
         if tasks[task] and reason is not None:

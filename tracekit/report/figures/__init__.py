@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tracekit.report.figures import (
+    blame,
     comparison,
+    critical_path,
     forms_table,
     header,
     holes,
     memory,
     outcome,
     overhead,
+    queues,
     throughput,
     timeline,
     trust,
@@ -29,6 +32,9 @@ FIGURES: tuple[Figure[Any], ...] = (
     overhead.FIGURE,
     wakeup_latency.FIGURE,
     timeline.FIGURE,
+    critical_path.FIGURE,
+    blame.FIGURE,
+    queues.FIGURE,
     memory.FIGURE,
     trust.FIGURE,
     outcome.FIGURE,
