@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,19 @@ class Block(NamedTuple):
         """What a user would call data[at:end]."""
         inside = "" if self.packed_at is None else f" of what is packed from byte {self.packed_at} on"
         return f"bytes {at} to {end}{inside}"
+
+
+def mapped(path: Path) -> Bytes:
+    """A file's bytes, each page read when it is looked at."""
+    with path.open("rb") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+
+def let_go(data: Bytes) -> None:
+    """Forget a mapped file's pages, which count as ours until then; one that is wanted again comes back by itself."""
+    owner = data.base.obj if isinstance(data.base, memoryview) else data.base
+    if isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def block_bytes(streams: int, page_size: int) -> int:

@@ -13,7 +13,7 @@ from tracekit.sources.kernel.events import CPU_MAX, EVENT_KINDS
 from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.kernel.syscalls import has_generic_numbers
 from tracekit.sources.kernel.tracepoints import KIND
-from tracekit.sources.trace_dat.blocks import Block, block_bytes, chunk_bytes, packed, stored
+from tracekit.sources.trace_dat.blocks import Block, block_bytes, chunk_bytes, let_go, packed, stored
 from tracekit.sources.trace_dat.clock import Clock
 from tracekit.sources.trace_dat.header import Header
 from tracekit.sources.trace_dat.holes import Holes
@@ -70,6 +70,7 @@ def _counts(data: Bytes, header: Header, buffer: Buffer, how: Plan) -> Counter[i
             for part in stream.take(_END_NS):
                 kinds = np.bincount(part.events["kind"], minlength=len(EVENT_KINDS))
                 counts.update({kind: count for kind, count in enumerate(kinds.tolist()) if count})
+            let_go(data)
     return counts
 
 

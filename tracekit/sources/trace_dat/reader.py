@@ -8,14 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.numbers import Bytes
+from tracekit.sources.trace_dat.blocks import let_go, mapped
 from tracekit.sources.trace_dat.buffers import Chosen, choose, streams
 from tracekit.sources.trace_dat.header import Header, read_header
 from tracekit.sources.trace_dat.holes import Holes
@@ -34,7 +33,7 @@ def read(path: Path, options: ReadOptions) -> Trace:
         raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
         digest = beside.submit(_digest, path)
-        return _trace(np.asarray(np.memmap(path, np.uint8, mode="r")), where, options, digest)
+        return _trace(mapped(path), where, options, digest)
 
 
 def _digest(path: Path) -> str:
@@ -64,6 +63,7 @@ def kernel_stream(data: Bytes, header: Header, chosen: Chosen, options: ReadOpti
     stream = KernelStream((), holes.gaps, holes.streams, options.wakeup, list(chosen.policies))
 
     def progress() -> None:
+        let_go(data)
         options.progress(min(sum(source.done - source.begin for source in sources), len(data)), len(data))
 
     def batches() -> Any:
