@@ -47,7 +47,7 @@ class Careless:
 
 
 def test_what_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(running, "sources", lambda: {"careless": Careless()})
+    monkeypatch.setattr(running, "_sources", lambda: {"careless": Careless()})
     found = [running.outcome("careless", bytes([fault]), tmp_path) for fault in range(5)]
     assert found[:2] == ["IndexError: out of range", "out of memory"]
     assert all(line.startswith("a poor line") for line in found[2:4])

@@ -22,7 +22,7 @@ from tests.fuzz.kernel_text_lines import (
 )
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.kernel_text import SOURCE, windows
+from tracekit.sources.kernel_text import SOURCE, reader, windows
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
 
@@ -152,6 +152,8 @@ def test_windows_do_not_cut_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         trace = trace_of(text(story, perf), tmp_path)
         assert rows(trace) == rows(whole)
         assert trace.meta["source"]["sha256"] == whole.meta["source"]["sha256"]
+    monkeypatch.setattr(reader, "_LINES", 7)
+    assert rows(trace_of(text(story, perf), tmp_path)) == rows(whole)
 
 
 def test_late_lines_of_a_later_window_are_gaps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

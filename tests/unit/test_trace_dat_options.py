@@ -56,7 +56,7 @@ def case(name: str, big: bool = False, long_size: int = 8) -> tuple[Shape, list[
     order = ">" if big else "<"
     one = [samples[:1] for samples in TWO]
     changes, times = {
-        "offset": ({"options": ((OFFSET, b"1000"),)}, [time + 1000 for time in TIMES]),
+        "offset": ({"options": ((OFFSET, b"1000\0"),)}, [time + 1000 for time in TIMES]),
         "back": ({"options": ((OFFSET, b"-0x3e8\0"),)}, [time - 1000 for time in TIMES]),
         "ticks": ({"clock": "x86-tsc", "options": (tsc(order),)}, [3 * time for time in TIMES]),
         "ticks in version 6": (
