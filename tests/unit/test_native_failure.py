@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.programs import program
+from tracekit.analysis.catalog import analyze
+from tracekit.engine.replay import replay
 from tracekit.errors import ExecutionError
 from tracekit.native import build
 from tracekit.native.execute import Prepared
@@ -69,3 +71,10 @@ def go_sees_a_race(made: Program, tmp_path: Path) -> bool:
 def test_go_calls_the_bare_counter_a_race_and_the_locked_one_none(tmp_path: Path) -> None:
     assert go_sees_a_race(counting(mended=False), tmp_path)
     assert not go_sees_a_race(counting(mended=True), tmp_path)
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_go_s_race_build_agrees_with_the_detector(mended: bool, tmp_path: Path) -> None:
+    run = replay(counting(mended), "goroutine", cpus=2)
+    found = analyze(run, "races").facts["races"]
+    assert (found > 0) == go_sees_a_race(counting(mended), tmp_path) == (not mended)

@@ -30,8 +30,8 @@ def command(
         )
     elif name:
         scenario = known[name]
-        output.say(output.facts({"claim": scenario.claim, "look for": scenario.look_for, "file": str(scenario.path)}))
-        output.say()
+        for title, said in (("claim", scenario.claim), ("look for", scenario.look_for), ("file", scenario.path)):
+            output.say(f"# {title}: {said}")  # comments, so that what is printed is a workload file
         output.say(scenario.path.read_text(encoding="utf-8").rstrip())
     else:
         output.say(output.columns(("scenario", "claim"), [(s.name, s.claim) for s in shown]))

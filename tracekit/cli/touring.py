@@ -48,7 +48,7 @@ def all_scenarios(target: Path, json: bool) -> None:
 def replayed(scenario: Scenario) -> Shown:
     """A scenario under the three forms, its variants, and its sweep."""
     claim = CLAIMS[scenario.name]
-    program = scenario_program(scenario.name)
+    program = scenario_program(scenario.name, overrides=claim.overrides)
     runs: dict[str, Run] = dict(zip(FORMS, api.replay(program, FORMS, cpus=CPUS), strict=True))
     for subject, (model, parameters) in claim.variants.items():
         runs[subject] = api.replay(program, [model], cpus=CPUS, parameters=parameters)[0]
@@ -58,8 +58,13 @@ def replayed(scenario: Scenario) -> Shown:
         for value in values:
             changed = scenario_program(scenario.name, overrides={name: value, **_OF_A_SWEEP})
             swept[value] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=CPUS), strict=True))
+    ways = claim.compared.ways if claim.compared else {}
+    compared = {}
+    for way, overrides in ways.items():
+        changed = scenario_program(scenario.name, overrides={**claim.overrides, **overrides})
+        compared[way] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=CPUS), strict=True))
     workload = scenario.path.read_text(encoding="utf-8")
-    return Shown(scenario.name, scenario.claim, scenario.look_for, workload, runs, swept)
+    return Shown(scenario.name, scenario.claim, scenario.look_for, workload, runs, swept, compared)
 
 
 def _memory() -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -137,10 +137,9 @@ def _line(turning: Turning) -> str:
     from tracekit.report.wording import plural
     from tracekit.units import format_duration
 
-    how = "from" if turning.at > turning.own else "down from"
-    more = "up" if turning.at > turning.own else "down"
-    times: Any = ", ".join(f"{plural(form)} {format_duration(ns)}" for form, ns in turning.makespans_ns.items())
+    side = "above" if turning.at > turning.own else "below"
+    times = ", ".join(f"{plural(form)} {format_duration(ns)}" for form, ns in turning.makespans_ns.items())
     return (
-        f"{turning.parameter}: {plural(turning.best)} are first {how} {turning.at:,} {more} "
+        f"{turning.parameter}: {plural(turning.best)} are first at {turning.at:,} and {side} "
         f"(it is {turning.own:,}; at {turning.before:,} not yet): {times}"
     )

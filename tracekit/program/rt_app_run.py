@@ -289,7 +289,7 @@ class _Machine:
             "origin": "workload", "name": self.config.where.replace("\\", "/").split("/")[-1].split(".")[0],
             "form": None, "source": {"path": self.config.where, "sha256": self.config.sha256,
                                      "parameters": {"duration": min(self.duration_ns, _NEVER_NS)}},
-            "seed": None, "cpus": None, "coverage": None, "removed_ns": {},
+            "seed": None, "cpus": None, "coverage": None, "removed_ns": {}, "main_returns": False,
             "policies": [{"policy": p, "choice": c, "count": n} for p, c, n in rows if n],
             "objects": groups, "tool_version": __version__,
         }  # fmt: skip

@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tracekit.metrics.compare import format_value
-from tracekit.report.claims import BOUND, CLAIMS, FAILS, HOLDS, NOTHING, Claim, Figures, Judged, Judgement, judge
+from tracekit.report.claims import (
+    BOUND,
+    CLAIMS,
+    FAILS,
+    HOLDS,
+    NOTHING,
+    Claim,
+    Compared,
+    Figures,
+    Judged,
+    Judgement,
+    judge,
+)
 from tracekit.report.figures.base import Drawing, Plot, bar_layout
 from tracekit.report.markup import folded, plot_text, table, text
 from tracekit.report.page import Section, compose
@@ -27,13 +39,13 @@ _LEAD = (
     "of the Linux scheduler and the Go runtime, and charges what each step costs by the measured figures of one "
     "machine. The numbers are therefore predictions, the same each time, and not measurements of the machine that this "
     "page was made on. A claim <b>holds</b> when all that it says comes out so, <b>holds with a bound</b> when only a part "
-    "does, and otherwise <b>does not hold on this machine</b>.</p>"
+    "does, or less comes out than is said, and otherwise <b>does not hold on this machine</b>.</p>"
 )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A scenario as it was replayed: its own words, its runs by subject, and by value of the sweep where it has one."""
+    """A scenario as it was replayed: its own words, its runs by subject, and where it has them by value of the sweep and by way."""
 
     name: str
     claim: str
@@ -41,6 +53,7 @@ class Shown:
     workload: str
     runs: Mapping[str, Run]
     swept: Mapping[str, Mapping[str, Run]]
+    compared: Mapping[str, Mapping[str, Run]]
 
 
 def tour(shown: Sequence[Shown], extra: Sequence[Section] = ()) -> str:
@@ -82,6 +95,8 @@ def _claims_table(cells: list[list[str]]) -> str:
 def _section(shown: Shown, claim: Claim, figures: Figures, judgement: Judgement) -> Section:
     plots = [_bars(title, metric, figures) for title, metric in claim.bars]
     html = f'<p class="verdict">{_MARKS[judgement.verdict]} {text(_said(judgement))}</p>'
+    if claim.compared:
+        plots.append(_ways(claim.compared, shown.compared))
     if claim.sweep:
         plots.append(_curve(claim.sweep[0], shown.swept))
         html += f"<p>{text(_crossing(shown.swept))}</p>"
@@ -111,7 +126,8 @@ def _row(judged: Judged) -> list[str]:
     first, second = (f"{value} <small>{text(name)}</small>" for value, name in
                      zip((text(judged.high), text(judged.low)), names, strict=True))  # fmt: skip
     wanted = "" if part.low == NOTHING else f"×{part.at_least:g}"
-    return [("✓ " if judged.holds else "✗ ") + text(part.says), first, wanted, second, ratio]
+    mark = "✓" if judged.holds else "≈" if judged.short else "✗"
+    return [f"{mark} {text(part.says)}", first, wanted, second, ratio]
 
 
 def _with_code(said: str) -> str:
@@ -126,10 +142,11 @@ def _subject(side: str | float) -> str:
 
 def _said(judgement: Judgement) -> str:
     """The verdict, and what of the claim did not come out so."""
-    broken = [part.part.says for part in judgement.parts if not part.holds]
-    return (
-        judgement.verdict.capitalize() + (f": it is not so that {'; nor that '.join(broken)}" if broken else "") + "."
-    )
+    broken = [part.part.says for part in judgement.parts if not (part.holds or part.short)]
+    short = [part.part.says for part in judgement.parts if part.short]
+    told = [f"it is not so that {'; nor that '.join(broken)}"] if broken else []
+    told += [f"true in direction but not in size is that {'; and that '.join(short)}"] if short else []
+    return judgement.verdict.capitalize() + (f": {'; '.join(told)}" if told else "") + "."
 
 
 def _bars(title: str, metric: str, figures: Figures) -> Plot:
@@ -145,6 +162,23 @@ def _bars(title: str, metric: str, figures: Figures) -> Plot:
     axis = {"rangemode": "tozero", "showticklabels": False, "zeroline": True}
     summary = f"{title}: " + ", ".join(f"{s} {t}" for s, t in zip(subjects, shown, strict=True))
     return Plot([bars], bar_layout(title, xaxis=axis, height=220), summary)
+
+
+def _ways(compared: Compared, by_way: Mapping[str, Mapping[str, Run]]) -> Plot:
+    """Grouped bars: time per repetition by form, a group for each way."""
+    forms = list(next(iter(by_way.values())))
+    colours = model_colours(forms)
+    data = []
+    for form in forms:
+        each = [Figures(runs).value(form, "makespan")[0] / compared.times for runs in by_way.values()]
+        data.append({
+            "type": "bar", "orientation": "h", "name": plural(form), "y": list(by_way), "x": each,
+            "text": [format_duration(ns) for ns in each], "textposition": "auto", "marker": {"color": colours[form]},
+            "hovertemplate": "%{y}, %{fullData.name}: %{text}<extra></extra>",
+        })  # fmt: skip
+    axis = {"rangemode": "tozero", "showticklabels": False, "zeroline": True}
+    layout = bar_layout(compared.title, xaxis=axis, height=320, showlegend=True)
+    return Plot(data, layout | {"legend": {"orientation": "h", "traceorder": "normal"}}, compared.title)
 
 
 def _per_message(runs: Mapping[str, Run]) -> dict[str, float]:

@@ -25,6 +25,7 @@ PROGRAM_META: dict[str, str] = {
     "removed_ns": "dict by kind: recorded cost taken out of compute",
     "policies": "as in a trace",
     "objects": "list of dicts (kind, capacity, name, count): objects in id order, equal neighbours as one",
+    "main_returns": "whether the first task's end is the program's; not known of a recording (false)",
     "tool_version": "the tracekit that made it",
 }
 RUN_META: dict[str, str] = {
@@ -39,8 +40,10 @@ RUN_META: dict[str, str] = {
     "program": "the program's meta",
     "end_ns": "when the last task ended (makespan, from time 0)",
     "events": "engine events handled",
-    "outcome": "completed, deadlock or limit; with a sentence in outcome_detail",
+    "outcome": "completed, crashed, deadlock or limit; with a sentence in outcome_detail",
     "outcome_detail": "who waits for what, or which limit",
     "counters": "dict: context_switches_voluntary, context_switches_involuntary, migrations, steals, handoffs, threads",
+    "failure": "dict: the blast radius of a crash or of main's return (engine/failure.py); null where nothing ended early",
+    "variables": "list of dicts: name, asked, value, lost, by_task of each variable (engine/variables.py)",
     "tool_version": "the tracekit that made it",
 }

@@ -145,6 +145,6 @@ def _meta(
     name = str(source.get("path", "")).replace("\\", "/").rsplit("/", 1)[-1]
     return {
         "origin": "trace", "name": name or None, "form": bundle.meta.get("form"), "source": source, "seed": None,
-        "cpus": bundle.meta.get("cpus"), "coverage": coverage, "removed_ns": removed, "policies": policies,
+        "cpus": bundle.meta.get("cpus"), "coverage": coverage, "removed_ns": removed, "main_returns": False, "policies": policies,
         "objects": object_groups(objects), "tool_version": __version__,
     }  # fmt: skip

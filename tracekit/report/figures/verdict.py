@@ -138,6 +138,10 @@ def _trades(ranked: list[Subject]) -> list[str]:
 
 def _stuck(subject: Subject) -> str:
     meta = subject.bundle.meta
+    lost = meta.get("failure")
+    if meta.get("outcome") == "crashed" and lost:
+        alone = f"{lost['tasks_ended']:,} of their {subject.seen.tasks.height:,} tasks cut off"
+        return f"{plural(subject.label)} crash, with {alone} and {lost['requests_lost']:,} requests lost"
     return f"{plural(subject.label)} do not complete ({meta.get('outcome')})"
 
 
