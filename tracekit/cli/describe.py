@@ -13,6 +13,7 @@ from tracekit.tables.store import read_header
 from tracekit.units import format_duration
 
 TOP_TASKS = 10
+ROWS_IN_MEMORY = 20_000_000  # of all tables of a bundle; loaded and checked they take 100 to 200 bytes a row
 
 
 def describe(bundle: Bundle) -> dict[str, Any]:
@@ -25,8 +26,15 @@ def describe(bundle: Bundle) -> dict[str, Any]:
     return {**what, **counted, **measured, "broken_laws": [str(finding) for finding in check(bundle)]}
 
 
+def is_long(folder: Path) -> bool:
+    """Whether a bundle on disk is a trace or run with more rows than are held in memory. Raises StoreError."""
+    header = read_header(folder)
+    rows: int = sum(table["rows"] for table in header["tables"].values())
+    return header["kind"] != "program" and rows > ROWS_IN_MEMORY
+
+
 def describe_stored(folder: Path) -> dict[str, Any]:
-    """The same of a trace on disk that does not fit into memory at once. Its laws are not checked: None."""
+    """The same of a trace or run on disk that is not loaded. Its laws are not checked: None. Nothing is measured."""
     header = read_header(folder)
     return {
         "kind": header["kind"],
@@ -73,7 +81,7 @@ def render(known: dict[str, Any]) -> str:
     if policies := known["meta"].get("policies"):
         blocks.append(columns(("choice made while reading", "chosen", "times"), _policy_rows(policies)))
     if known["broken_laws"] is None:
-        blocks.append("laws not checked: the tables are larger than is held in memory; `tracekit inspect` checks them")
+        blocks.append("laws not checked: the tables have more rows than are held in memory")
     elif known["broken_laws"]:
         blocks.append("broken laws:\n" + "\n".join(known["broken_laws"]))
     return "\n\n".join(blocks)

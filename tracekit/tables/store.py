@@ -114,6 +114,12 @@ def read_header(folder: Path) -> dict[str, Any]:
     return dict(header)
 
 
+def check_files(folder: Path) -> None:
+    """Raise StoreError, as `load` does, where a table's file is missing or not as it was written; nothing is loaded."""
+    for name, noted in read_header(folder)["tables"].items():
+        _prove(folder / f"{name}.parquet", noted)
+
+
 def _check_header(header: Any, path: Path) -> None:
     version = header.get("schema_version") if isinstance(header, dict) else None
     if not isinstance(version, int) or isinstance(version, bool):
@@ -244,13 +250,20 @@ def _read_table(path: Path, declared: str, noted: Any, version: int) -> pa.Table
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    _prove(path, noted)
+    try:
+        return _as_declared(pq.ParquetFile(path).read(), declared, path, version)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"damaged bundle ({_reason(error)})", where=str(path), remedy=_AGAIN) from None
+
+
+def _prove(path: Path, noted: Any) -> None:
     try:
         if not isinstance(noted, dict) or _digest(path) != noted.get("sha256"):
             raise StoreError(f"damaged bundle: {path.name} is not as it was written", where=str(path), remedy=_AGAIN)
-        return _as_declared(pq.ParquetFile(path).read(), declared, path, version)
     except FileNotFoundError:
         raise StoreError(f"damaged bundle: {path.name} is missing", where=str(path.parent), remedy=_AGAIN) from None
-    except (OSError, pa.ArrowException) as error:
+    except OSError as error:
         raise StoreError(f"damaged bundle ({_reason(error)})", where=str(path), remedy=_AGAIN) from None
 
 

@@ -38,7 +38,7 @@ class ChromeJson:
         from tracekit.sources.chrome_json.tables import make_trace  # numba and pyarrow only when something is read
         from tracekit.sources.chrome_json.windows import scan_file
 
-        return make_trace(scan_file(path, options.progress), path)
+        return make_trace(scan_file(path, options.progress), path, options.sink)
 
 
 SOURCE = ChromeJson()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pyarrow as pa
 from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources import copying
+from tracekit.sources.base import Sink
 from tracekit.sources.chrome_json.flows import Flows, flows_of, wakeups_before_slices, wakeups_that_fit
 from tracekit.sources.chrome_json.layout import EVENTS, INEXACT, NONE, READ, UNPLACED, Ints, Records
 from tracekit.sources.chrome_json.naming import Rows, rows_of
@@ -41,8 +43,10 @@ from tracekit.sources.chrome_json.tasks import (
 from tracekit.sources.chrome_json.windows import Scanned
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Trace
+from tracekit.tables.stream import Collector
 from tracekit.vocabulary import EXIT_REASONS, GAP_CAUSES, REASONS, STATES, TASK_KINDS
 
+_BLOCK = 1 << 18  # intervals made into a table at once
 FORMAT = "Chrome trace-event JSON"
 
 
@@ -61,8 +65,11 @@ class _Read:
     end_ns: int = 0
 
 
-def make_trace(scanned: Scanned, path: Path) -> Trace:
-    """The trace of a scanned file. Raises SourceError when it has no slice that says who ran."""
+def make_trace(scanned: Scanned, path: Path, sink: Sink | None = None) -> Trace:
+    """The trace of a scanned file; its intervals go to `sink` where there is one, block by block, as they are most of it.
+
+    Raises SourceError when it has no slice that says who ran.
+    """
     store, rows = scanned.store, rows_of(scanned)
     on_cpu = rows.cpu != NONE
     touched = store.events["name"][: store.state[EVENTS]]
@@ -77,12 +84,17 @@ def make_trace(scanned: Scanned, path: Path) -> Trace:
     pieces = pieces_of(kind, copying.where(chosen, swept.slices), rows, store, words)
     if not len(pieces.rows):
         raise SourceError("the CPUs are idle throughout: no task in it", where=str(path))
+    swept.slices = np.zeros(0, swept.slices.dtype)  # a third of all memory, and pieces say it all
     pieces.rows, contradictions = without_overlaps(pieces.rows)
     flows = flows_of(store, pieces, rows)
     fit = wakeups_that_fit if kind == STATE_ROWS else wakeups_before_slices
     read = _Read(scanned, rows, kind, swept, pieces, fit(flows, pieces.rows), contradictions)
     _set_bounds(read)
-    tables = {"tasks": _tasks(read), "intervals": _intervals(read), "wakeups": _wakeups(read), "gaps": _gaps(read)}
+    tables = {"tasks": _tasks(read), "wakeups": _wakeups(read), "gaps": _gaps(read)}
+    collected = Collector()
+    for block in _intervals(read):
+        (sink or collected).append("intervals", block)
+    tables["intervals"] = collected.tables()["intervals"]
     return Trace(tables, _meta(read, path))
 
 
@@ -153,20 +165,30 @@ def _as_told(columns: dict[str, Any], read: _Read) -> None:
             columns[column][task] = value if known else None if column == "source_id" else NONE
 
 
-def _intervals(read: _Read) -> pa.Table:
+def _intervals(read: _Read) -> Iterator[pa.Table]:
+    """The intervals in order, a block at a time."""
     parts = [read.pieces.rows]
     if read.kind != STATE_ROWS:
         parts += _between(read)
     order = ordered(_column(parts, "start"), _column(parts, "task"))
+    firsts = np.cumsum([0, *map(len, parts)])
+    for at in range(0, len(order), _BLOCK):
+        rows = _rows_of(parts, firsts, order[at : at + _BLOCK])
+        yield table("intervals", {
+            "task_id": rows["task"], "cpu": rows["cpu"], "thread_id": rows["thread"], "state": rows["state"],
+            "start_ns": rows["start"] - read.origin_ns, "end_ns": rows["end"] - read.origin_ns,
+            "reason": rows["reason"], "inferred": rows["inferred"],
+        })  # fmt: skip
 
-    def column(name: str) -> Any:
-        return _column(parts, name)[order]
 
-    return table("intervals", {
-        "task_id": column("task"), "cpu": column("cpu"), "thread_id": column("thread"), "state": column("state"),
-        "start_ns": column("start") - read.origin_ns, "end_ns": column("end") - read.origin_ns,
-        "reason": column("reason"), "inferred": column("inferred"),
-    })  # fmt: skip
+def _rows_of(parts: list[Records], firsts: Ints, wanted: Ints) -> Records:
+    """Rows by their numbers, as if the parts, whose first rows' numbers are `firsts`, stood one after the other."""
+    rows = np.empty(len(wanted), parts[0].dtype)
+    of = np.searchsorted(firsts, wanted, side="right") - 1
+    for number, part in enumerate(parts):
+        here = np.flatnonzero(of == number)
+        rows[here] = part[wanted[here] - firsts[number]]
+    return rows
 
 
 def _column(parts: list[Records], name: str) -> Any:
