@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracekit.errors import TableError, TracekitError
-from tracekit.jit import cached_njit, njit
+from tracekit.jit import cached_njit, lean
 
 KINDS = (
     "lock", "unlock", "read_lock", "read_unlock", "send", "recv", "wait", "signal", "spawn", "join",
@@ -172,26 +172,32 @@ def _run(kind: Any, task: Any, thing: Any, partner: Any, clocks: _Clocks, variab
         elif what == _ATOMIC:
             _join(clocks.of_task[k], clocks.of_object[clocks.row[x]])
             _atomic(i, clocks.of_task[k], clocks.component[k], x, variables, vectors, places, pairs, found, count)
-            clocks.of_object[clocks.row[x]][:] = clocks.of_task[k]
+            _copy(clocks.of_object[clocks.row[x]], clocks.of_task[k])
             _tick(clocks, k)
         else:
             _order(i, what, k, x, task, partner, clocks)
     return pairs[: found[0]], count
 
 
-@njit
+@lean
 def _join(into: Any, other: Any) -> None:
     for c in range(len(into)):
         into[c] = max(into[c], other[c])
 
 
-@njit
+@lean
+def _copy(into: Any, other: Any) -> None:
+    for c in range(len(into)):
+        into[c] = other[c]
+
+
+@lean
 def _tick(clocks: _Clocks, k: int) -> None:
     if clocks.component[k] >= 0:
         clocks.of_task[k, clocks.component[k]] += 1
 
 
-@njit
+@lean
 def _order(i: int, what: int, k: int, x: int, task: Any, partner: Any, clocks: _Clocks) -> None:
     """One step that orders: take clocks in, give one's own, and begin a new epoch after giving."""
     own = clocks.of_task[k]
@@ -207,13 +213,13 @@ def _order(i: int, what: int, k: int, x: int, task: Any, partner: Any, clocks: _
         elif partner[i] > i:  # the first of the two: the other one has arrived, and does nothing until its own step
             other = task[partner[i]]
             _join(own, clocks.of_task[other])
-            clocks.of_task[other][:] = own
+            _copy(clocks.of_task[other], own)
             _tick(clocks, k)
             _tick(clocks, other)
     else:
         exclusive, shared = clocks.of_object[clocks.row[x]], clocks.of_object[clocks.row[x] + 1]
         if what == _UNLOCK:
-            exclusive[:] = own
+            _copy(exclusive, own)
         elif what == _READ_UNLOCK:
             _join(shared, own)
         elif what in (_SIGNAL, _DONE):
@@ -226,7 +232,7 @@ def _order(i: int, what: int, k: int, x: int, task: Any, partner: Any, clocks: _
         _tick(clocks, k)
 
 
-@njit
+@lean
 def _pass(what: int, own: Any, x: int, clocks: _Clocks) -> None:
     """A channel with room: step n uses place n modulo the capacity; sends fill it and recvs free it for send n + C."""
     done = clocks.sent if what == _SEND else clocks.received
@@ -235,13 +241,13 @@ def _pass(what: int, own: Any, x: int, clocks: _Clocks) -> None:
     filled, freed = clocks.of_object[place], clocks.of_object[place + 1]
     if what == _SEND:
         _join(own, freed)
-        filled[:] = own
+        _copy(filled, own)
     else:
         _join(own, filled)
-        freed[:] = own
+        _copy(freed, own)
 
 
-@njit
+@lean
 def _hold(i: int, own: Any, x: int, which: int, v: _Variables, pairs: Any, found: Any, count: Any) -> None:
     """A race, if the last access of this sort is not ordered before."""
     c = v.component[which, x]
@@ -249,7 +255,7 @@ def _hold(i: int, own: Any, x: int, which: int, v: _Variables, pairs: Any, found
         _race(v.place[which, x], i, x, pairs, found, count)
 
 
-@njit
+@lean
 def _race(earlier: int, later: int, x: int, pairs: Any, found: Any, count: Any) -> None:
     if found[0] < len(pairs):
         pairs[found[0], 0], pairs[found[0], 1] = earlier, later
@@ -257,7 +263,7 @@ def _race(earlier: int, later: int, x: int, pairs: Any, found: Any, count: Any) 
     count[x] += 1
 
 
-@njit
+@lean
 def _hold_reads(i: int, own: Any, x: int, v: _Variables, vectors: Any, places: Any, pairs: Any, found: Any, count: Any) -> None:  # fmt: skip
     if v.component[_R, x] != _SHARED:
         _hold(i, own, x, _R, v, pairs, found, count)
@@ -268,12 +274,12 @@ def _hold_reads(i: int, own: Any, x: int, v: _Variables, vectors: Any, places: A
             _race(places[v.shared[x], c], i, x, pairs, found, count)
 
 
-@njit
+@lean
 def _set(i: int, own: Any, c: int, x: int, which: int, v: _Variables) -> None:
     v.component[which, x], v.clock[which, x], v.place[which, x] = c, own[c], i
 
 
-@njit
+@lean
 def _read(i: int, own: Any, c: int, x: int, v: _Variables, vectors: Any, places: Any, pairs: Any, found: Any, count: Any) -> None:  # fmt: skip
     reader = v.component[_R, x]
     if reader == c and v.clock[_R, x] == own[c]:
@@ -290,13 +296,14 @@ def _read(i: int, own: Any, c: int, x: int, v: _Variables, vectors: Any, places:
         if v.shared[x] < 0:
             v.shared[x] = found[1]
             found[1] += 1
-        vectors[v.shared[x]][:] = 0
+        for other in range(len(own)):
+            vectors[v.shared[x], other] = 0
         vectors[v.shared[x], reader], places[v.shared[x], reader] = v.clock[_R, x], v.place[_R, x]
         vectors[v.shared[x], c], places[v.shared[x], c] = own[c], i
         v.component[_R, x] = _SHARED
 
 
-@njit
+@lean
 def _write(i: int, own: Any, c: int, x: int, v: _Variables, vectors: Any, places: Any, pairs: Any, found: Any, count: Any) -> None:  # fmt: skip
     if v.component[_W, x] == c and v.clock[_W, x] == own[c]:
         return
@@ -308,7 +315,7 @@ def _write(i: int, own: Any, c: int, x: int, v: _Variables, vectors: Any, places
         v.component[_R, x] = -1
 
 
-@njit
+@lean
 def _atomic(i: int, own: Any, c: int, x: int, v: _Variables, vectors: Any, places: Any, pairs: Any, found: Any, count: Any) -> None:  # fmt: skip
     _hold(i, own, x, _W, v, pairs, found, count)
     _hold_reads(i, own, x, v, vectors, places, pairs, found, count)
