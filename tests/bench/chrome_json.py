@@ -13,13 +13,13 @@ from tracekit.sources.chrome_json import SOURCE
 EVENTS = 400_000  # 53 MB
 
 
-def a_trace(path: Path) -> int:
+def a_trace(path: Path, events: int = EVENTS) -> int:
     """Slices on four rows of CPUs, as exports of scheduling have them, and a thread's row; its size in bytes."""
     with path.open("w", encoding="utf-8") as file:
         file.write('{"displayTimeUnit":"ns","traceEvents":[\n')
         for cpu in range(4):
             file.write(f'{{"name":"thread_name","ph":"M","pid":1,"tid":{cpu},"args":{{"name":"CPU {cpu}"}}}},\n')
-        for number in range(EVENTS):
+        for number in range(events):
             us, ns = divmod(number * 1753, 1000)
             file.write(
                 f'{{"name":"worker-{1000 + number % 97}","cat":"sched","ph":"X","ts":{us}.{ns:03d},"dur":1.7{number % 10}1,'

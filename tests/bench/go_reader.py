@@ -20,7 +20,7 @@ _SCALE = "40000"  # makes a trace of 15 MB, 2.8 million events
 _MB = 1e6
 
 # Pairs that hand a token over, a pool that contends for a mutex, and short-lived goroutines.
-_LOAD = """
+LOAD = """
 package main
 
 import (
@@ -160,7 +160,7 @@ def large_trace() -> Path:
             raise
         return RECORDING
     source, path = _folder() / "load.go", _folder() / "load.trace"
-    source.write_text(_LOAD)
+    source.write_text(LOAD)
     subprocess.run([command, "run", str(source), str(path), _SCALE], check=True)
     return path
 

@@ -1,13 +1,18 @@
-"""How much memory `tracekit ingest` takes for a file far larger than what it holds at once."""
+"""How much memory `tracekit ingest` takes for a file far larger than what it holds at once.
+
+`python -m tests.bench.ingest_memory` prints it for every source whose large file can be made here.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench.registry import Measurement, benchmark
+from tests.bench import chrome_json, go_reader, trace_dat
+from tests.bench.registry import Measurement, MissingError, benchmark
 
 FILE_BYTES = 200_000_000
 TASKS, CPUS = 200, 4
@@ -42,12 +47,66 @@ def peak_bytes(code: str, *arguments: str) -> int:
     return int(done.stderr.split()[-1])
 
 
+def above_idle(path: Path) -> int:
+    """Peak bytes of `tracekit ingest` on a file, above those of an idle interpreter with the libraries loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        return peak_bytes(_INGEST, "ingest", str(path), "-o", f"{folder}/big.tracekit") - peak_bytes(_IDLE)
+
+
+def _text(folder: Path) -> Path:
+    big_text(folder / "big.txt", FILE_BYTES)
+    return folder / "big.txt"
+
+
+def _go(folder: Path) -> Path:
+    path = folder / "go.trace"
+    source = folder / "load.go"
+    source.write_text(go_reader.LOAD)
+    subprocess.run([go_reader.go(), "run", str(source), str(path), "600000"], check=True)
+    return path
+
+
+def _chrome(folder: Path) -> Path:
+    chrome_json.a_trace(folder / "trace.json", events=2_000_000)
+    return folder / "trace.json"
+
+
+def _trace_dat(folder: Path) -> Path:
+    return trace_dat.a_recording(folder, events=5_000_000)
+
+
+# Source → a file of 200 MB or more, made in a folder. They may raise MissingError.
+MADE: dict[str, Callable[[Path], Path]] = {
+    "perf script text": _text,
+    "trace.dat": _trace_dat,
+    "Go trace": _go,
+    "Chrome JSON": _chrome,
+}
+
+
+def table() -> str:
+    """All sources' memory as a table in Markdown; a source whose file can't be made here is left out."""
+    lines = ["| source | file | peak above idle | times the file |", "|---|---|---|---|"]
+    for name, make in MADE.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                path = make(Path(folder))
+            except MissingError:
+                continue
+            above_idle(path)  # compiles what is not compiled yet
+            above, size = above_idle(path), path.stat().st_size
+        lines.append(f"| {name} | {size / 1e6:.0f} MB | {above / 1e6:.0f} MB | {above / size:.2f} |")
+    return "\n".join(lines)
+
+
 @benchmark("ingest_memory", unit="times the file", goal=2.0, better="lower")
 def ingest_memory() -> Measurement:
     """Peak memory above that of an idle interpreter with the libraries loaded, by the size of the file."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "big.txt"
-        big_text(path, FILE_BYTES)
-        peak_bytes(_INGEST, "ingest", str(path), "-o", f"{folder}/warm.tracekit")  # compiles what is not compiled yet
-        above = peak_bytes(_INGEST, "ingest", str(path), "-o", f"{folder}/big.tracekit") - peak_bytes(_IDLE)
-        return Measurement(value=above / path.stat().st_size)
+        path = _text(Path(folder))
+        above_idle(path)  # compiles what is not compiled yet
+        return Measurement(value=above_idle(path) / path.stat().st_size)
+
+
+if __name__ == "__main__":
+    print(table())

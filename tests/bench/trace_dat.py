@@ -22,13 +22,13 @@ EVENTS = 2_000_000
 TRACE_CMD = shutil.which("trace-cmd")
 
 
-def a_recording(folder: Path) -> Path:
+def a_recording(folder: Path, events: int = EVENTS) -> Path:
     """A version 6 file whose pages repeat, each time later, and how often they do."""
     data = KEPT.read_bytes() if KEPT.is_file() else _story()
     at = data.rindex(b"flyrecord\0") + 10
     (cpus,) = struct.unpack_from("<I", data, data.rindex(b"options  \0") - 4)
     placed = [struct.unpack_from("<QQ", data, at + 16 * cpu) for cpu in range(cpus)]
-    repeats = -(-EVENTS // max(SOURCE.read(_written(folder, data), ReadOptions()).meta["events"], 1))
+    repeats = -(-events // max(SOURCE.read(_written(folder, data), ReadOptions()).meta["events"], 1))
     begin = min(offset for offset, _ in placed)
     head, tables, pages = data[:begin], b"", []
     span = _span(data, placed)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _PARQUET, _ARROW, _STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
+MOST_ROWS = 14_000_000  # in a file: a row takes 280 bytes on the way (measured), and all of them are held, up to 4 GB
 _STATE_COLUMNS = ("state", "thread_state", "status")
 
 
@@ -35,6 +36,7 @@ class Tables:
         """Each row as an interval."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
+        _refuse_large(path)
         form, table = _table(path)
         size = path.stat().st_size
         options.progress(size, size)
@@ -98,6 +100,37 @@ def _table(path: Path) -> tuple[str, pa.Table]:
         raise _not_text(str(path)) from None
     except (pa.ArrowException, OSError) as error:
         raise SourceError(f"a damaged table ({_reason(error)})", where=str(path), remedy="write it again") from None
+
+
+def _refuse_large(path: Path) -> None:
+    """Raise SourceError for more rows than are held; of a file that is damaged, the reader says so."""
+    import pyarrow as pa
+
+    try:
+        rows = _rows(path)
+    except (pa.ArrowException, OSError):
+        return
+    if rows > MOST_ROWS:
+        what = f"a table of {rows:,} rows, of which at most {MOST_ROWS:,} are held in memory at once"
+        raise SourceError(what, where=str(path), remedy="give a shorter span of time")
+
+
+def _rows(path: Path) -> int:
+    """How many rows a file has, without its columns; at least so many lines, for CSV."""
+    import pyarrow as pa
+    from pyarrow import ipc, parquet
+
+    with path.open("rb") as file:
+        head = file.read(8)
+        if head.startswith(_PARQUET):
+            return int(parquet.read_metadata(path).num_rows)
+        if not head.startswith((_ARROW, _STREAM)):
+            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 24), b""))
+    with pa.memory_map(str(path)) as source:
+        if head.startswith(_STREAM):
+            return sum(batch.num_rows for batch in ipc.open_stream(source))
+        with ipc.open_file(source) as batches:
+            return sum(batches.get_batch(number).num_rows for number in range(batches.num_record_batches))
 
 
 def _is_csv(head: bytes) -> bool:
