@@ -63,3 +63,15 @@ def test_every_need_rules_some_form_out_and_leaves_one() -> None:
 def test_an_unknown_need_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(UsageError, match=r"unknown need 'speed'; known: isolation, crash_containment"):
         known_needs(["isolation,speed"])
+
+
+def test_a_form_that_ends_early_by_losing_work_is_not_the_faster_for_it() -> None:
+    lost = {"tasks_ended": 2, "tasks_waiting": 0, "work_lost_ns": 5, "requests_lost": 3}
+    early = slower(small_run(model="goroutine", form="goroutine"), 1, model="goroutine", form="goroutine", failure=lost)
+    whole = slower(small_run(), 4)
+    found = verdict.compute(build_view([whole, early], None, None, "a title"))
+    assert found["best"] == ["process"]
+    assert (
+        "goroutines end before their work is done, with 2 of their 2 tasks cut off and 3 requests lost"
+        in found["sentence"]
+    )

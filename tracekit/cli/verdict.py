@@ -11,6 +11,7 @@ from tracekit.cli import options
 if TYPE_CHECKING:
     from tracekit.cli.turning import Try, Turning
     from tracekit.program.workload import Workload
+    from tracekit.tables.bundle import Run
 
 Vary = Annotated[
     list[str] | None,
@@ -113,9 +114,14 @@ def _try(workload: Workload, name: str, fitting: tuple[str, ...], cpus: int | No
             runs = api.replay(program, fitting, cpus=cpus, profile=profile)
         except (WorkloadError, ModelError):  # beyond what the parameter can be
             return None
-        return {str(run.meta["form"]): int(run.meta["end_ns"]) for run in runs if run.meta["outcome"] == "completed"}
+        return {str(run.meta["form"]): int(run.meta["end_ns"]) for run in runs if _done(run)}
 
     return tried
+
+
+def _done(run: Run) -> bool:
+    """A form that ends early by losing work is not the faster for it."""
+    return run.meta["outcome"] == "completed" and not (run.meta.get("failure") or {}).get("tasks_ended")
 
 
 def _told(best: str | None, fitting: tuple[str, ...], parameters: list[str], turnings: list[Turning]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tracekit import __version__
-from tracekit.engine import failure, kernel, loop, setup, variables
+from tracekit.engine import blast, failure, kernel, loop, setup, variables
 from tracekit.engine import state as st
 from tracekit.engine.recorder import BUFFERS, Chunks, Recorder, Sink, task_table
 from tracekit.errors import ModelError, UsageError
@@ -66,7 +66,7 @@ def replay(
     give the same run on every machine. Raises UsageError (model, CPUs, parameters) and ModelError (a rule broken
     by the program or the model, with the event's number and time). A deadlock is a result: see meta["outcome"].
     `crash` is a fault from outside; UsageError if there is nothing that it could hit. What a crash took with it is in
-    meta["failure"] (failure.radius), what became of variables in meta["variables"] (variables.outcome).
+    meta["failure"] (blast.radius), what became of variables in meta["variables"] (variables.outcome).
 
     With a `sink`, such as tables.stream.BundleWriter(folder, "run"), rows go there while the run lasts and are not
     kept: the run that is returned has its tasks and its meta (for the writer's `finish`), and no other rows.
@@ -99,9 +99,9 @@ def replay(
     if crash and not sim.world.struck[0]:
         raise failure.missed(program, sim, struck, crash.at_ns)
     if sim.world.cut[0]:
-        failure.close(sim)
+        blast.close(sim)
     meta = _meta(program, chosen, policy, cpus, seed, profile, values, sim, status)
-    meta |= {"failure": failure.radius(program, sim), "variables": variables.outcome(program, sim, starts)}
+    meta |= {"failure": blast.radius(program, sim), "variables": variables.outcome(program, sim, starts)}
     tasks = task_table(program, chosen.form, sim)
     if sink:
         sink.append("tasks", tasks)
@@ -178,7 +178,7 @@ def _close(sim: st.Sim, status: int) -> None:
 
 def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
     if sim.world.crashed[0]:
-        return "crashed", failure.told(program, sim)
+        return "crashed", blast.told(program, sim)
     if status == loop.FINISHED:
         return "completed", ""
     stuck = np.flatnonzero((sim.tasks.state == st.BLOCKED) & (sim.tasks.converted == 1))

@@ -43,7 +43,7 @@ RUN_META: dict[str, str] = {
     "outcome": "completed, crashed, deadlock or limit; with a sentence in outcome_detail",
     "outcome_detail": "who waits for what, or which limit",
     "counters": "dict: context_switches_voluntary, context_switches_involuntary, migrations, steals, handoffs, threads",
-    "failure": "dict: the blast radius of a crash or of main's return (engine/failure.py); null where nothing ended early",
+    "failure": "dict: the blast radius of a crash or of main's return (engine/blast.py); null where nothing ended early",
     "variables": "list of dicts: name, asked, value, lost, by_task of each variable (engine/variables.py)",
     "tool_version": "the tracekit that made it",
 }

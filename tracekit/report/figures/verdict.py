@@ -25,12 +25,12 @@ def compute(view: View) -> Verdict:
     `out`: the needs that each form left out breaks, by label."""
     margin, source = _margin(view)
     everyone = sorted(
-        (s for s in view.competing if s.completed and s.value("makespan")),
+        (s for s in view.competing if _done(s) and s.value("makespan")),
         key=lambda s: (s.value("makespan"), s.label),
     )
     out = {s.label: names for s in view.competing if (names := broken(str(s.bundle.meta.get("form")), view.needs))}
     ranked = [s for s in everyone if s.label not in out]
-    stuck = [s for s in view.competing if not s.completed]
+    stuck = [s for s in view.competing if not _done(s) and s.label not in out]
     best = [s for s in ranked if _makespan(s) <= _makespan(ranked[0]) * (1 + margin)]
     driver = _driver(ranked)
     first = _finish(ranked, best, margin) if ranked else _nothing(stuck)
@@ -136,12 +136,18 @@ def _trades(ranked: list[Subject]) -> list[str]:
     return clauses
 
 
+def _done(subject: Subject) -> bool:
+    """Whether all the work was done: a form that ends early by losing work is not the faster for it."""
+    return subject.completed and not subject.value("tasks_cut_off")
+
+
 def _stuck(subject: Subject) -> str:
     meta = subject.bundle.meta
     lost = meta.get("failure")
-    if meta.get("outcome") == "crashed" and lost:
+    if lost and lost["tasks_ended"]:
+        how = "crash" if meta.get("outcome") == "crashed" else "end before their work is done"
         alone = f"{lost['tasks_ended']:,} of their {subject.seen.tasks.height:,} tasks cut off"
-        return f"{plural(subject.label)} crash, with {alone} and {lost['requests_lost']:,} requests lost"
+        return f"{plural(subject.label)} {how}, with {alone} and {lost['requests_lost']:,} requests lost"
     return f"{plural(subject.label)} do not complete ({meta.get('outcome')})"
 
 
