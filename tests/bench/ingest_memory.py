@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chrome_json, go_reader, trace_dat
+from tests.bench import chrome_json, go_reader, perf_reader, trace_dat
 from tests.bench.registry import Measurement, MissingError, benchmark
 
 FILE_BYTES = 200_000_000
@@ -75,8 +75,14 @@ def _trace_dat(folder: Path) -> Path:
     return trace_dat.a_recording(folder, events=5_000_000)
 
 
+def _perf_data(folder: Path) -> Path:
+    perf_reader.repeated(perf_reader.a_recording(folder), folder / "large.data", FILE_BYTES)
+    return folder / "large.data"
+
+
 # Source → a file of 200 MB or more, made in a folder. They may raise MissingError.
 MADE: dict[str, Callable[[Path], Path]] = {
+    "perf.data": _perf_data,
     "perf script text": _text,
     "trace.dat": _trace_dat,
     "Go trace": _go,
