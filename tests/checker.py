@@ -14,7 +14,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import defaultdict
+from itertools import accumulate
 from typing import Any
 
 import polars as pl
@@ -90,8 +92,9 @@ def work_is_conserved(run: Run, program: Program, rows: list[Row]) -> None:
     ran: dict[int, int] = defaultdict(int)
     for row in _running(rows):
         ran[row["task_id"]] += row["end_ns"] - row["start_ns"]
-    for task, end in zip(*(run.frame("tasks")[name] for name in ("task_id", "end_ns")), strict=True):
-        if end is not None:
+    tasks = run.frame("tasks").with_columns(pl.col("exit_reason").cast(pl.String))
+    for task, reason in tasks.select("task_id", "exit_reason").iter_rows():
+        if reason == "exit":  # others were cut short
             assert ran[task] == asked[task], f"task {task} ran {ran[task]} ns, asked for and charged {asked[task]} ns"
 
 
@@ -164,12 +167,17 @@ def slices_are_respected(run: Run, rows: list[Row]) -> None:
     slice_ns = _slice_ns(run)
     if slice_ns is None or run.meta["cpus"] != 1:
         return
-    waits = [(r["start_ns"], r["end_ns"]) for r in rows if r["state"] == "RUNNABLE"]
     overheads = run.frame("overheads")["duration_ns"].max() or 0
     allowed = slice_ns + 2 * _tick_ns(run) + 8 * overheads
+    waits = sorted((r["start_ns"], r["end_ns"]) for r in rows if r["state"] == "RUNNABLE")
+    starts = [start for start, _ in waits]
+    until = list(accumulate((end for _, end in waits), max))
     for row in _running(rows):
-        for start, end in waits:
-            together = min(end, row["end_ns"]) - max(start, row["start_ns"])
+        # the longest wait of one that waited when it began, or came later
+        for i in range(max(bisect(starts, row["start_ns"]) - 1, 0), bisect(starts, row["end_ns"] - allowed)):
+            together = min(until[i] if starts[i] <= row["start_ns"] else waits[i][1], row["end_ns"]) - max(
+                starts[i], row["start_ns"]
+            )
             assert together <= allowed, f"task {row['task_id']} runs from {row['start_ns']} on although others wait"
 
 

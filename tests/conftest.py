@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,23 @@ settings.load_profile("tracekit")
 
 ROOT = Path(__file__).parents[1]
 RECORDINGS = ROOT / ".." / "shared" / "recordings"
+CHECKED_ROWS = 4000  # larger runs are not checked, for time
+
+
+def pytest_configure() -> None:
+    """Whatever a test replays is checked: `replay` is replaced before test modules import it."""
+    from tests.checker import check
+    from tracekit.engine import replay as module
+
+    original = module.replay
+
+    def replay(program: Any, *args: Any, **options: Any) -> Any:
+        run = original(program, *args, **options)
+        if options.get("sink") is None and run.tables["intervals"].num_rows <= CHECKED_ROWS:
+            check(run, program)
+        return run
+
+    module.replay = replay
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -127,6 +128,37 @@ def test_the_same_seed_gives_the_same_run(model: str) -> None:
     assert digest(replay(work, model, seed=3)) == digest(replay(work, model, seed=3))
 
 
+SETTINGS: dict[str, tuple[str, dict[str, int]]] = {
+    "hz": ("eevdf", {"eevdf.hz": 1000, "eevdf.tick_phase_ns": 300_000, "eevdf.skew_tick": 1}),
+    "quota": ("eevdf", {"eevdf.quota_ns": 10_000_000, "eevdf.period_ns": 20_000_000}),
+    "cfs quota": ("cfs", {"cfs.quota_ns": 10_000_000, "cfs.period_ns": 20_000_000}),
+    "6.19": ("eevdf", {"eevdf.version": 619, "eevdf.clip_delayed": 1}),
+    "6.6": ("eevdf", {"eevdf.version": 606, "eevdf.delay_dequeue": 0}),
+    "footprints": ("eevdf", {"process.cache_model": 2, "process.footprint_bytes": 100_000}),
+    "no caches": ("eevdf", {"process.cache_model": 0}),
+    "round robin": ("round_robin", {"round_robin.slice_ns": 4_000_000}),
+}
+
+
+def niced(work: Program, values: list[int]) -> Program:
+    """The program with nice values given out in turn."""
+    table = work.tables["tasks"]
+    column = pa.array([values[i % len(values)] for i in range(table.num_rows)], table.schema.field("nice").type)
+    table = table.set_column(table.column_names.index("nice"), table.schema.field("nice"), column)
+    return Program({**work.tables, "tasks": table}, work.meta)
+
+
+@pytest.mark.parametrize("name", list(SETTINGS))
+@settings(max_examples=8)
+@given(work=programs(), cpus=st.integers(1, 3), nice=st.lists(st.integers(-20, 19), min_size=1, max_size=4))
+def test_runs_keep_the_laws_whatever_is_set(name: str, work: Program, cpus: int, nice: list[int]) -> None:
+    policy, values = SETTINGS[name]
+    run = replay(niced(work, nice), "process", cpus=cpus, kernel=policy, parameters=values)  # and tests/checker.py
+    assert run.meta["outcome"] == "completed"
+    ensure(run)
+    assert _on_cpu(run) - _on_task_overhead(run) == _compute_asked(work)
+
+
 SMALL = {
     "fork_join": {"width": 20, "rounds": 2},
     "server": {"connections": 20},
@@ -154,8 +186,11 @@ def _small(name: str) -> Program:
 def digests() -> dict[str, str]:
     """Of the six scenarios, small, under each model and each kernel policy."""
     out = {f"{name} {model}": digest(replay(_small(name), model, seed=5)) for name in SMALL for model in MODELS}
-    for policy in ("fifo", "round_robin"):
+    for policy in ("fifo", "round_robin", "cfs"):
         out[policy] = digest(replay(_small("fork_join"), "thread", kernel=policy))
+    weighted = niced(_small("mutex"), [-5, 0, 3])
+    for name, (policy, values) in SETTINGS.items():
+        out[name] = digest(replay(weighted, "process", kernel=policy, parameters=values))
     return out
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from tests.checker import eligible_when_picked
+from tests.programs import program
 from tests.unit.pictures import MS, compute, computing, free, picture, schedule, sleep
+from tracekit.tables.bundle import Program
 
 
 def test_expiry_is_seen_at_ticks() -> None:
@@ -54,3 +56,37 @@ def test_a_new_thread_has_half_a_slice() -> None:
 def test_a_yield_of_who_is_ahead_moves_no_deadline() -> None:
     # yield_task_fair, 6.18: a (v 2, V 1) is not eligible, so nothing is forfeited: at 4 ms both are at 2
     assert schedule({"a": [compute(2), ("yield",), compute(4)], "b": [compute(6)]}) == ["aabbaaaabbbb"]
+
+
+def test_a_sleeper_takes_its_lag_along() -> None:
+    # place_entity, PLACE_LAG: a sleeps at v 1, 1.5 behind V. When it wakes, b and V are at 5; lag inflated by
+    # (1024 + 1024) / 1024 puts a at 2, so that b, at 5, is above V 3.5: not eligible, and preempted
+    assert schedule({"b": [compute(10)], "a": [compute(1), sleep(1), compute(6)]}) == ["bbbbabaaaaaabbbbb"]
+
+
+def test_a_lone_thread_sleeps_without_lag() -> None:
+    # update_entity_lag: V is a's own v; it wakes level with b and waits for the tick
+    tasks = {"b": [sleep(4), compute(6)], "a": [compute(3), sleep(3), compute(2)]}
+    assert schedule(tasks) == ["aaa.bbbbaabb"]
+
+
+def test_a_picked_thread_is_protected() -> None:
+    # RUN_TO_PARITY: h (nice -5) has the earlier deadline, but a, new, is protected for its first 0.35 ms
+    assert picture(free(waking_heavy(0.25)), step_ns=MS // 2) == ["aaaaaaaahhaaaa"]
+
+
+def test_a_wakee_preempts_when_the_protection_is_over() -> None:
+    # the same 2 ms into a's run
+    assert picture(free(waking_heavy(2)), step_ns=MS // 2) == ["aaaahhaaaaaaaa"]
+
+
+def waking_heavy(ms: float) -> Program:
+    """h wakes while a runs; its weight gives it the earlier deadline."""
+    return program({"h": [sleep(ms), compute(1)], "a": [compute(6)]}, nice={"h": -5})
+
+
+def test_a_wakeup_sees_a_slice_that_is_over() -> None:
+    # enqueue_entity accounts (update_curr): at 2 ms a's slice is over, and b, which waits, runs; then c (v 1), whose
+    # deadline is the first at 4 ms, and a and b by turns
+    tasks = {"c": [sleep(2), compute(2)], "a": [compute(6)], "b": [compute(4)]}
+    assert schedule(tasks) == ["aabbccaabbaa"]

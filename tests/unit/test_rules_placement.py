@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.programs import free_profile
+import polars as pl
+
+from tests.programs import free_profile, program
 from tests.unit.pictures import compute, computing, free, picture, schedule, sleep
 
 TASKS = {"m": [compute(1), sleep(2), compute(4)], "a": [compute(1)], "b": [compute(6)]}
@@ -25,3 +27,33 @@ def test_a_wakee_goes_to_the_idle_sibling() -> None:
 def test_an_idle_cpu_pulls_a_thread_that_waits() -> None:
     # sched_balance_newidle: c waits on CPU 0 and never ran, so its cache is not hot; CPU 1 takes it at 2 ms
     assert picture(free(computing(a=6, b=2, c=4), cpus=2, kernel="fifo"), 2) == ["aaaaaa", "bbcccc"]
+
+
+def test_a_wakee_goes_to_the_cpu_before_the_last() -> None:
+    # recent_used_cpu, on 4 CPUs. p, on CPU 3, creates h on the idlest CPU from there on, CPU 0; m wakes at 3 ms, finds
+    # CPU 0 taken and goes to CPU 1. There g starts; m wakes at 6 ms and goes to CPU 0, not to 2, the next idle one
+    tasks = {
+        "m": [compute(1), sleep(2), compute(1), sleep(2), compute(1)],
+        "x": [compute(0.5)],
+        "y": [compute(0.5)],
+        "p": [compute(2), ("spawn", "h"), compute(2.5), ("spawn", "g"), compute(0.5)],
+        "h": [compute(3)],
+        "g": [compute(3.5)],
+    }
+    lines = schedule(tasks, cpus=4, kernel="fifo", profile=free_profile(wakes_spread=1))
+    assert lines == ["m.hhh.m.", "x..m.ggg", "y.......", "ppppp..."]
+
+
+def test_a_sync_wakeup_pulls_to_the_wakers_cpu() -> None:
+    # wake_affine_idle: r last ran on CPU 1, where x is now. Through a pipe (sync) it joins w, which runs alone on CPU 0;
+    # threads wake by futex, which is not sync, and r stays (select_idle_sibling finds no idle CPU for either)
+    work = program(
+        {"w": [compute(2), ("send", "c", 1), compute(4)], "r": [("recv", "c"), compute(2)], "x": [compute(8)]},
+        {"c": ("channel", 1)},
+    )
+    targets = []
+    for model in ("process", "thread"):
+        run = free(work, model, cpus=2, kernel="fifo", profile=free_profile(wakes_spread=1))
+        woken = run.frame("wakeups").filter((pl.col("wakee_id") == 1) & (pl.col("at_ns") == 2_000_000))
+        targets += woken["target_cpu"].to_list()
+    assert targets == [0, 1]

@@ -8,7 +8,9 @@ Rules (Linux 6.18, kernel/sched/fair.c):
 * A CPU that goes idle gives all but 1 ms back (__return_cfs_rq_runtime).
 * The timer stops after a period in which nobody was throttled or took anything (do_sched_cfs_period_timer).
 
-Not modelled: burst; the slack timer, which hands returned time on within a period.
+Left out:
+* Burst; the slack timer, which hands returned time on within a period.
+* Throttling of each thread on its way to user space (6.18): the CPU is throttled where time is accounted.
 """
 
 from __future__ import annotations

@@ -1,4 +1,16 @@
-"""What a task finds gone when it gets a CPU: its address space's TLB entries, and its data in the caches."""
+"""What a task finds gone when it gets a CPU: its address space's TLB entries, and its data in the caches.
+
+* A CPU keeps the TLB entries of six address spaces apart; a seventh takes over one's place (choose_new_asid,
+  TLB_NR_DYN_ASIDS; arch/x86/mm/tlb.c). Kernel threads run in the mapping they find (enter_lazy_tlb).
+* fork copies page tables by the size of what its caller has touched (copy_page_range, mm/memory.c), and the child
+  copies pages when it first writes to them (do_wp_page).
+* Caches, by footprint: what others touched since a task last ran on this CPU has pushed out as much of its own as
+  does not fit beside it; on another CPU, L1 and L2 are cold. By default one figure a migration (cache_model 1).
+
+Left out:
+* Page table isolation and predictor barriers (KPTI, IBPB): they are not active on the reference machine.
+* exec: a process is forked and runs its parent's program.
+"""
 
 from __future__ import annotations
 

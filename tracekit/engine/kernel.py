@@ -97,13 +97,12 @@ def account(kernel: Any, sim: Sim, cpu: int) -> None:
 def _charge_waker(sim: Sim, cpu: int) -> None:
     """Waking an idle CPU: in a virtual machine the interrupt leaves the guest (ttwu_queue → smp_send_reschedule).
 
-    A thread that ends has paid for those it wakes; a runtime's thread whose task is on its way out pays itself.
+    A thread that ends has paid for those it wakes. A runtime's thread between two tasks does not pay: the time would
+    fall to the task or thread that comes next.
     """
     task = sim.threads[sim.cpus[cpu].thread].task
-    if task >= 0 and sim.tasks[task].state != RUNNING:
-        if sim.tasks[task].layer == NATIVE:
-            return
-        task = NONE
+    if task < 0 or sim.tasks[task].state != RUNNING:
+        return
     charge(sim, cpu, task, O_SYNC, sim.costs[NATIVE].idle_wake)
 
 

@@ -46,11 +46,12 @@ class KernelPolicy:
     module: str
     state: Builder
     parameters: tuple[Parameter, ...] = ()
+    parts: tuple[str, ...] = ()  # other modules whose rules are its too
 
     @property
     def doc(self) -> str:
-        """The policy file's docstring: its rules, assumptions and sources."""
-        return (sys.modules[self.module].__doc__ or "").strip()
+        """The docstrings of the policy's file and its parts: rules, assumptions, sources."""
+        return "\n\n".join((sys.modules[module].__doc__ or "").strip() for module in (self.module, *self.parts))
 
 
 @dataclass(frozen=True)

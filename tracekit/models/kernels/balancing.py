@@ -7,8 +7,12 @@ difference is one thread, moving it would only turn the difference around; that 
 (detach_tasks shifts what it must not exceed by nr_balance_failed). A thread that ran less than migration_cost_ns ago
 is cache hot and stays, until two tries in a row failed (task_hot, cache_nice_tries).
 
-Loads are the number of threads, where the kernel takes averages over 32 ms (PELT). Ticks of idle CPUs and of CPUs
-where nobody waits are not simulated; the loaded CPU's tick stands for them.
+Ticks of idle CPUs and of CPUs where nobody waits are not simulated; the loaded CPU's tick stands for them.
+
+Left out:
+* Loads averaged over 32 ms (PELT); a load is the number of threads.
+* Skipping a search that takes longer than the CPU will idle (avg_idle, max_newidle_lb_cost).
+* Active balancing of a running thread, and keeping back threads that are not eligible at the destination.
 """
 
 from __future__ import annotations

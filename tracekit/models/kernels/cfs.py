@@ -13,8 +13,11 @@ Rules (kernel/sched/fair.c of 6.5, with the place each is found):
   (wakeup_preempt_entity).
 * All three times are scaled by 1 + log2 of the CPUs (sched_update_scaling), at most 4.
 
-Assumptions: one last-level cache, no groups, no buddies, so that a yield only lets the smallest v run. Placement and
-balancing: placement.py, balancing.py; the first in the queue is pulled.
+Of equal v the one that joined the queue first runs. All CPUs share one last-level cache; the first in a queue is
+pulled.
+
+Left out:
+* Groups and buddies (NEXT_BUDDY, LAST_BUDDY): a yield only lets the smallest v run.
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ from tracekit.engine.state import NONE, Records, Sim, records
 from tracekit.jit import njit
 from tracekit.models.kernels import pairing
 from tracekit.models.kernels.balancing import DOMAIN, busiest, insists, puller, settle
-from tracekit.models.kernels.common import BANDWIDTH, TICKS
+from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, TICKS
 from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.model import KernelPolicy, Parameter, Sizes
 
@@ -210,4 +213,5 @@ POLICY = KernelPolicy(
         *TICKS,
         *BANDWIDTH,
     ),
+    parts=FAIR_PARTS,
 )

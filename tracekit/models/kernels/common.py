@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from tracekit.engine import bandwidth, caches
+from tracekit.models.kernels import balancing, placement
 from tracekit.models.model import Parameter
+
+# What the fair classes consist of beside their own file.
+FAIR_PARTS = tuple(module.__name__ for module in (placement, balancing, bandwidth, caches))
+RT_PARTS = (placement.__name__, caches.__name__)
 
 # When the timer interrupt comes (kernel/time/tick-sched.c, tick_setup_sched_timer); the engine reads these.
 TICKS = (

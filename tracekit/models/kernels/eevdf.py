@@ -28,8 +28,13 @@ passed it, so it is ahead by that: update_entity_lag tells that the lag was clip
 With this, 98 % of 3,003 wakeups of a recorded pipe ping-pong preempt or not as recorded; clipped, 0.2 % do.
 Other versions (clip_delayed=1) move it to V.
 
-Assumptions: all CPUs share one last-level cache; no groups; one slice for all, so that nobody preempts by a shorter
-one (PREEMPT_SHORT); NEXT_BUDDY off, as is the default. Placement and balancing: placement.py, balancing.py.
+Of equal deadlines the one that joined the queue first runs. All CPUs share one last-level cache.
+
+Left out:
+* Groups (autogroup), SCHED_IDLE and SCHED_BATCH: programs do not say them.
+* Slices of a thread's own (sched_setattr) and preemption by shorter ones (PREEMPT_SHORT): all slices are equal.
+* Buddies (NEXT_BUDDY): off as is the default; then sync wakeups change no preemption either.
+* Lazy preemption (PREEMPT_LAZY): a thread leaves when it is to, as in the preemption models before it.
 """
 
 from __future__ import annotations
@@ -45,7 +50,7 @@ from tracekit.engine.state import NONE, Sim, records
 from tracekit.jit import njit
 from tracekit.models.kernels import pairing
 from tracekit.models.kernels.balancing import DOMAIN, busiest, insists, puller, settle
-from tracekit.models.kernels.common import BANDWIDTH, TICKS
+from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, TICKS
 from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.kernels.timeline import (
     ENTITY,
@@ -272,4 +277,5 @@ POLICY = KernelPolicy(
         *TICKS,
         *BANDWIDTH,
     ),
+    parts=FAIR_PARTS,
 )

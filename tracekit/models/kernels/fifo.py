@@ -1,6 +1,10 @@
 """First in, first out: a thread runs until it blocks, yields or ends; SCHED_FIFO with one priority
 (sched(7); kernel/sched/rt.c). Waking threads go to the end of the queue and never take the CPU from another.
-A CPU that goes idle pulls the thread that waits longest on the busiest CPU (pull_rt_task)."""
+A CPU that goes idle pulls the thread that waits longest on the busiest CPU (pull_rt_task).
+
+Left out:
+* Several priorities, real-time throttling and the fair server: all threads have one priority, and none is fair.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from tracekit.engine.handles import Handle
 from tracekit.engine.hooks import implements
 from tracekit.engine.state import NONE, Records, Sim, records
 from tracekit.models.kernels.balancing import busiest
-from tracekit.models.kernels.common import TICKS
+from tracekit.models.kernels.common import RT_PARTS, TICKS
 from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.model import KernelPolicy, Sizes
 
@@ -77,4 +81,4 @@ def state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     return State(*empty_queues(sizes), new_wakees(sizes.threads), parameters["wakes_spread"])
 
 
-POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state, TICKS)
+POLICY = KernelPolicy("fifo", "first in, first out (SCHED_FIFO, one priority)", __name__, state, TICKS, RT_PARTS)

@@ -10,11 +10,16 @@ Linux 6.18, kernel/sched/fair.c, for CPUs that share their last-level cache (sel
 A wakeup is sync when a pipe, a socket or the end of a child makes it (wake_up_interruptible_sync_poll,
 __wake_up_parent): between processes, that is. Futexes, which threads use, do not (kernel/futex/waitwake.c).
 
-Not modelled: wake_affine_weight, which compares loads averaged over 32 ms; a limit to the search (SIS_UTIL).
+With `spread` 0 (the profile's wakes_spread) a waking thread joins its previous CPU and looks for no other. So does a
+guest whose idle CPUs halt out to the hypervisor and then look preempted (available_idle_cpu, vcpu_is_preempted). In
+the recordings of the reference machine, of the wakeups of threads whose previous CPU was busy while the other one
+idled, 94 to 98 % stay among messaging threads, 1,289 of 1,293 in redis, and about 86 % among Python threads, where
+others wait on that CPU as well.
 
-With `spread` 0 a waking thread joins its previous CPU and looks for no other. So does a guest whose idle CPUs halt
-out to the hypervisor and then look preempted (available_idle_cpu, vcpu_is_preempted): in the recordings of the
-reference machine 97 to 99 % of the wakeups on a busy CPU stay there while the other CPU idles.
+Left out:
+* wake_affine_weight, which compares loads averaged over 32 ms.
+* A limit to the search (SIS_UTIL), and cores of several hardware threads (SMT): CPUs share only their last cache.
+* The list of remote wakeups (TTWU_QUEUE): it is part of idle_exit_ns.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from tracekit.engine.handles import Handle
 from tracekit.engine.hooks import implements
 from tracekit.engine.state import NONE, Records, Sim
 from tracekit.models.kernels import fifo
-from tracekit.models.kernels.common import TICKS
+from tracekit.models.kernels.common import RT_PARTS, TICKS
 from tracekit.models.kernels.placement import new_wakees
 from tracekit.models.model import KernelPolicy, Parameter, Sizes
 
@@ -74,4 +74,5 @@ POLICY = KernelPolicy(
         Parameter("slice_ns", 100_000_000, "ns", "RR_TIMESLICE, in whole ticks (include/linux/sched/rt.h)", 1000),
         *TICKS,
     ),
+    parts=(fifo.__name__, *RT_PARTS),
 )

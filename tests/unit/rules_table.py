@@ -1,0 +1,126 @@
+"""Which test shows which rule of Linux's scheduler, and which rules are left out, and why.
+
+LEFT_OUT stands word by word in the docstrings that `tracekit models` prints.
+"""
+
+from __future__ import annotations
+
+EEVDF, FAIR, CFS = "test_rules_eevdf", "test_rules_fair", "test_rules_cfs"
+PLACEMENT, BALANCE, COSTS, BANDWIDTH = (
+    "test_rules_placement",
+    "test_rules_balance",
+    "test_rules_costs",
+    "test_rules_bandwidth",
+)
+
+# (rule, place in the source, module, test)
+SHOWN = (
+    # variables
+    ("weight by nice value", "sched_prio_to_weight", FAIR, "test_nice_weights"),
+    ("one step of nice is a tenth of the CPU", "sched_prio_to_weight", FAIR, "test_one_step_of_nice_is_about_a_tenth_of_the_cpu"),
+    ("virtual time by weight", "calc_delta_fair", EEVDF, "test_weight_slows_virtual_time"),
+    ("slice by number of CPUs", "sched_update_scaling", FAIR, "test_the_base_slice_grows_with_the_cpus"),
+    ("eligible: v is not above V", "vruntime_eligible", EEVDF, "test_expiry_is_seen_at_ticks"),
+    # accounting
+    ("deadline moves on, seen at ticks", "update_deadline", EEVDF, "test_expiry_is_seen_at_ticks"),
+    ("no high-resolution tick", "hrtick", FAIR, "test_expiry_is_not_seen_between_ticks"),
+    ("ticks are locked to the clock", "tick_setup_sched_timer", EEVDF, "test_ticks_have_a_phase"),
+    ("ticks of CPUs may be skewed", "tick_setup_sched_timer", FAIR, "test_skewed_ticks"),
+    ("a lone thread is never rescheduled", "update_curr", FAIR, "test_a_lone_thread_is_left_alone"),
+    # pick
+    ("earliest eligible deadline", "pick_eevdf", FAIR, "test_the_earliest_eligible_deadline_runs"),
+    ("a sleeper that is picked leaves", "pick_next_entity", EEVDF, "test_a_sleeper_that_owes_stays_queued"),
+    ("run to parity", "set_protect_slice", EEVDF, "test_a_picked_thread_is_protected"),
+    # placement on the line of virtual time
+    ("a sleeper takes its lag along", "place_entity", EEVDF, "test_a_sleeper_takes_its_lag_along"),
+    ("a new thread has half a slice", "place_entity", EEVDF, "test_a_new_thread_has_half_a_slice"),
+    ("a moved thread keeps lag and deadline", "place_entity", BALANCE, "test_a_pulled_thread_keeps_its_lag"),
+    ("a sleeper that owes stays queued", "dequeue_entity", EEVDF, "test_a_sleeper_that_owes_stays_queued"),
+    ("woken in the queue it keeps its place", "requeue_delayed_entity", EEVDF, "test_a_woken_delayed_sleeper_keeps_its_place"),
+    ("a lone thread leaves without lag", "update_entity_lag", EEVDF, "test_a_lone_thread_sleeps_without_lag"),
+    ("a delayed wakee chooses no CPU", "ttwu_runnable", PLACEMENT, "test_a_delayed_wakee_chooses_no_cpu"),
+    # wakeup preemption
+    ("the running thread is not eligible", "check_preempt_wakeup_fair", EEVDF, "test_a_sleeper_takes_its_lag_along"),
+    ("its protection is over", "check_preempt_wakeup_fair", EEVDF, "test_a_wakee_preempts_when_the_protection_is_over"),
+    ("its slice is over and others wait", "update_curr", EEVDF, "test_a_wakeup_sees_a_slice_that_is_over"),
+    ("fork, 6.18 and 6.19", "wakeup_preempt_fair", EEVDF, "test_a_new_thread_has_half_a_slice"),
+    # up to 6.5
+    ("cfs: slice", "sched_slice", CFS, "test_a_slice_is_a_share_of_the_latency_seen_at_ticks"),
+    ("cfs: smallest v", "pick_next_entity", CFS, "test_the_smallest_virtual_run_time_runs"),
+    ("cfs: weights", "sched_slice", CFS, "test_weights_share_the_period"),
+    ("cfs: sleeper credit", "place_entity", CFS, "test_a_sleeper_gets_half_a_period_of_credit"),
+    ("cfs: no gain by short sleeps", "place_entity", CFS, "test_credit_is_no_gain_for_a_short_sleep"),
+    ("cfs: wakeup granularity", "wakeup_preempt_entity", CFS, "test_a_wakee_less_than_the_granularity_behind_waits"),
+    ("cfs: scaling", "sched_update_scaling", CFS, "test_times_grow_with_the_cpus"),
+    ("cfs: many threads", "__sched_period", CFS, "test_many_threads_stretch_the_period"),
+    ("cfs: yield", "yield_task_fair", CFS, "test_a_yield_lets_only_who_is_behind_run"),
+    ("cfs: migration", "migrate_task_rq_fair", CFS, "test_a_pulled_thread_stays_as_far_from_the_smallest_time"),
+    # choice of CPU
+    ("idle sibling", "select_idle_sibling", PLACEMENT, "test_a_wakee_goes_to_the_idle_sibling"),
+    ("recently used CPU", "select_idle_sibling", PLACEMENT, "test_a_wakee_goes_to_the_cpu_before_the_last"),
+    ("sync wakeups pull", "wake_affine_idle", PLACEMENT, "test_a_sync_wakeup_pulls_to_the_wakers_cpu"),
+    ("new threads: idlest CPU", "sched_balance_find_dst_cpu", PLACEMENT, "test_a_wakee_goes_to_the_cpu_before_the_last"),
+    # balancing
+    ("newly idle", "sched_balance_newidle", BALANCE, "test_a_cpu_that_goes_idle_pulls_one_thread"),
+    ("cache hot", "task_hot", BALANCE, "test_newly_idle_leaves_a_cache_hot_thread_and_the_tick_moves_it"),
+    ("idle CPUs by the tick of others", "nohz_balancer_kick", BALANCE, "test_newly_idle_leaves_a_cache_hot_thread_and_the_tick_moves_it"),
+    ("periodic, 2 to 1", "get_sd_balance_interval", BALANCE, "test_a_split_of_two_to_one_is_turned_around_every_32_ms"),
+    ("imbalance of 17 %", "imbalance_pct", BALANCE, "test_a_difference_within_17_percent_is_left"),
+    ("hot after two tries", "cache_nice_tries", BALANCE, "test_a_hot_thread_moves_after_two_tries"),
+    ("delayed threads stay", "can_migrate_task", BALANCE, "test_a_sleeper_that_stays_queued_is_not_pulled"),
+    # bandwidth, real time, yield
+    ("throttling and periods", "account_cfs_rq_runtime", BANDWIDTH, "test_a_cpu_is_throttled_at_the_tick_that_sees_its_quota_used_up"),
+    ("pools of CPUs", "assign_cfs_rq_runtime", BANDWIDTH, "test_cpus_share_the_quota"),
+    ("FIFO", "enqueue_task_rt", FAIR, "test_fifo_runs_in_the_order_of_arrival"),
+    ("FIFO: yield", "yield_task_rt", FAIR, "test_fifo_yields_to_the_tail"),
+    ("round robin", "task_tick_rt", FAIR, "test_round_robin_takes_turns"),
+    ("round robin: rest of a slice", "task_tick_rt", FAIR, "test_round_robin_keeps_the_rest_of_a_slice"),
+    ("round robin: alone", "task_tick_rt", FAIR, "test_round_robin_renews_the_slice_of_a_thread_that_is_alone"),
+    ("yield of the eligible", "yield_task_fair", FAIR, "test_a_yield_gives_up_the_request"),
+    ("yield of who is ahead", "yield_task_fair", EEVDF, "test_a_yield_of_who_is_ahead_moves_no_deadline"),
+    # costs
+    ("six ASIDs", "choose_new_asid", COSTS, "test_six_address_spaces_keep_their_tlb_entries"),
+    ("a seventh flushes", "choose_new_asid", COSTS, "test_a_seventh_address_space_has_each_switch_flush"),
+    ("threads share a mapping", "switch_mm_irqs_off", COSTS, "test_threads_do_not_change_the_address_space"),
+    ("lazy mappings", "enter_lazy_tlb", COSTS, "test_kernel_threads_keep_the_mapping_they_find"),
+    ("fork by resident size", "copy_page_range", COSTS, "test_fork_copies_page_tables_by_resident_size"),
+    ("copy on write", "do_wp_page", COSTS, "test_a_forked_child_copies_pages_when_it_first_runs"),
+    ("messages are copied", "pipe_write", COSTS, "test_messages_between_processes_are_copied"),
+    ("caches by footprint", "", COSTS, "test_footprints_push_each_other_out_of_l1"),
+    ("caches after a migration", "", COSTS, "test_on_another_cpu_both_caches_are_cold"),
+    ("idle exit", "", COSTS, "test_an_idle_exit_is_apart_from_the_switch"),
+    ("timer slack", "hrtimer_nanosleep", FAIR, "test_timer_slack_delays_fair_sleepers"),
+    ("ticks take time", "", COSTS, "test_ticks_take_their_share_of_computing"),
+)  # fmt: skip
+
+# by the module whose docstring says it
+LEFT_OUT = {
+    "eevdf": (
+        "Groups (autogroup), SCHED_IDLE and SCHED_BATCH: programs do not say them.",
+        "Slices of a thread's own (sched_setattr) and preemption by shorter ones (PREEMPT_SHORT): all slices are equal.",
+        "Buddies (NEXT_BUDDY): off as is the default; then sync wakeups change no preemption either.",
+        "Lazy preemption (PREEMPT_LAZY): a thread leaves when it is to, as in the preemption models before it.",
+    ),
+    "cfs": ("Groups and buddies (NEXT_BUDDY, LAST_BUDDY): a yield only lets the smallest v run.",),
+    "placement": (
+        "wake_affine_weight, which compares loads averaged over 32 ms.",
+        "A limit to the search (SIS_UTIL), and cores of several hardware threads (SMT): CPUs share only their last cache.",
+        "The list of remote wakeups (TTWU_QUEUE): it is part of idle_exit_ns.",
+    ),
+    "balancing": (
+        "Loads averaged over 32 ms (PELT); a load is the number of threads.",
+        "Skipping a search that takes longer than the CPU will idle (avg_idle, max_newidle_lb_cost).",
+        "Active balancing of a running thread, and keeping back threads that are not eligible at the destination.",
+    ),
+    "bandwidth": (
+        "Burst; the slack timer, which hands returned time on within a period.",
+        "Throttling of each thread on its way to user space (6.18): the CPU is throttled where time is accounted.",
+    ),
+    "fifo": (
+        "Several priorities, real-time throttling and the fair server: all threads have one priority, and none is fair.",
+    ),
+    "caches": (
+        "Page table isolation and predictor barriers (KPTI, IBPB): they are not active on the reference machine.",
+        "exec: a process is forked and runs its parent's program.",
+    ),
+}  # fmt: skip
