@@ -239,6 +239,44 @@ def test_a_crash_and_what_it_took_with_it() -> None:
     assert rows(found.tables["lost"].rows, "task_id", "what") == [(C, "left waiting"), (B, "killed")]
 
 
+RACING = program(
+    {
+        "main": [("spawn", "a"), ("spawn", "b"), ("join", "a"), ("join", "b"), ("read", "x")],
+        **{name: [("read", "x"), ("compute", wait), ("write", "x", 1), ("lock", "m"), ("read", "y"), ("write", "y", 1),
+                  ("unlock", "m")] for name, wait in (("a", 100), ("b", 120))},
+    },
+    {"m": ("mutex", None), "x": ("variable", None), "y": ("variable", None)},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["thread", "goroutine"])
+def test_races_of_a_run_and_none_where_a_lock_or_a_join_orders(form: str) -> None:
+    """x is read and written by both without the lock; y under it; main reads x after it has joined both."""
+    found = races(history(replay(RACING, form, cpus=2, profile=free_profile())))
+    pairs = rows(found.tables["races"].rows, "variable", "first_task", "first_access", "second_task", "second_access")
+    assert pairs == [("object 1", "b", "read", "a", "write"), ("object 1", "a", "write", "b", "write")]
+    assert rows(found.tables["values"].rows, "variable", "asked", "value", "lost") == [("x", 2, 1, 1), ("y", 2, 2, 0)]
+
+
+def test_processes_do_not_race_but_do_not_see_one_another_either() -> None:
+    found = races(history(replay(RACING, "process", cpus=2, profile=free_profile())))
+    assert found.facts["races"] == 0 and found.notes
+    assert ("x", "a", 1) in found.tables["copies"].rows.rows() and ("x", "main", 0) in found.tables[
+        "copies"
+    ].rows.rows()
+
+
+def test_a_pipe_between_threads_has_room_and_orders_less_than_a_channel_without() -> None:
+    """b's write comes after a's send in time; a channel without room makes a wait for b's receive, a pipe does not."""
+    steps = {
+        "a": [("send", "c", 1), ("compute", 900), ("write", "x", 1)],
+        "b": [("compute", 300), ("write", "x", 1), ("recv", "c")],
+    }
+    work = program(steps, {"c": ("channel", 0), "x": ("variable", None)})
+    by_form = {form: replay(work, form, cpus=2, profile=free_profile()) for form in ("thread", "goroutine")}
+    assert {form: races(history(run)).facts["races"] for form, run in by_form.items()} == {"thread": 1, "goroutine": 0}
+
+
 def test_what_a_recording_does_not_hold_is_said_in_one_line(seen: History) -> None:
     for lacking in (gc, memory, races, failure):
         found = lacking(seen)

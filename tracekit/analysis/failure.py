@@ -34,7 +34,13 @@ def failure(seen: History) -> Analysis:
     killed = own.filter(pl.col("how").is_in(_WITH_IT))
     waiting = _left_waiting(seen, own)
     how = pl.when(pl.col("ended_ns") < 0).then(pl.lit("outlived it")).otherwise(pl.col("how").fill_null("not recorded"))
-    facts = {"crashes": crashes.height, "ended_with_another": killed.height, "left_waiting": waiting.height}
+    facts: dict[str, int] = {
+        "crashes": crashes.height,
+        "ended_with_another": killed.height,
+        "left_waiting": waiting.height,
+    }
+    lost = seen.bundle.meta.get("failure") or {}
+    facts |= {name: int(lost[name]) for name in ("work_lost_ns", "requests_lost", "orphans") if name in lost}
     silent = own.filter((pl.col("ended_ns") >= 0) & pl.col("how").is_null()).height
     nothing = not crashes.height and not killed.height
     missing = (_SILENT.format(silent),) if silent else (_NONE,) if nothing else ()

@@ -37,8 +37,9 @@ def races(seen: History) -> Analysis:
     accessing = np.isin(kinds, [SEGMENTS[name] for name in _ACCESSES if name in SEGMENTS])
     if not accessing.any():
         return Analysis("races", {}, {}, (_NONE,))
+    values = _values(run)
     if run.meta.get("form") == "process":
-        return Analysis("races", {"accesses": int(accessing.sum()), "races": 0}, {}, (), (_PROCESSES,))
+        return Analysis("races", {"accesses": int(accessing.sum()), "races": 0}, values, (), (_PROCESSES,))
     history, at = operations_of(seen, run)
     found = detect(history, run.tables["tasks"].num_rows)
     names, known = object_names(run, len(history.capacity)), labels(run)
@@ -51,7 +52,22 @@ def races(seen: History) -> Analysis:
         "variables": Table("Races by variable", by_variable.sort("races", "variable", descending=[True, False])),
         "races": Table("Each race: two accesses that nothing orders", _pairs(found.pairs, history, at, names, known),
                        ("first_task_id", "second_task_id")),
+        **values,
     }, (), notes)  # fmt: skip
+
+
+def _values(run: Run) -> dict[str, Table]:
+    """What variables end with, and what each of the first tasks sees in them, where the run knows."""
+    ends = run.meta.get("variables") or ()
+    totals = [(str(v["name"]), int(v["asked"]), int(v["value"]), int(v["lost"])) for v in ends]
+    seen = [(str(v["name"]), str(task), int(value)) for v in ends for task, value in v["by_task"].items()]
+    named = {"variable": pl.String}
+    return {
+        "values": Table("What variables end with: asked for, there, and lost", pl.DataFrame(
+            totals, schema=named | dict.fromkeys(("asked", "value", "lost"), pl.Int64), orient="row")),
+        "copies": Table("What each task sees at the end", pl.DataFrame(
+            seen, schema=named | {"task": pl.String, "value": pl.Int64}, orient="row")),
+    }  # fmt: skip
 
 
 def _pairs(pairs: Any, history: Operations, at: Any, names: list[str], known: pl.DataFrame) -> pl.DataFrame:
@@ -72,42 +88,47 @@ def operations_of(seen: History, run: Run) -> tuple[Operations, Any]:
     """The run's steps in the order in which they took effect, and when, in ns.
 
     The table has a step when it begins to wait. It came through when the wait was over: when the task was woken, and
-    for a lock, which another could take meanwhile, when the task ran. Of steps at one time, those that waited are last:
-    something woke them.
+    for a lock, which another could take meanwhile, when the task ran. Of steps at one time, one that waited comes right
+    before its task's next step, which the engine did only then, or last of all.
     """
     table = run.tables["operations"]
     kind = codes(table.column("kind"), SEGMENTS)
     task, began = ints(table.column("task_id"), np.int32), ints(table.column("at_ns"), np.int64)
     thing, target = (ints(table.column(name), np.int32) for name in ("object_id", "target_id"))
     order, first = grouped(task, run.tables["tasks"].num_rows)
-    at, waited = began.copy(), np.zeros(len(began), np.bool_)
-    _come_through(seen.lives, order, first, began, _BLOCKS_AS[kind], _TAKEN_WHEN_RUNNING[kind], at, waited)
+    at, place = began.copy(), 2 * np.arange(len(began))
+    _come_through(seen.lives, order, first, began, _BLOCKS_AS[kind], _TAKEN_WHEN_RUNNING[kind], at, place)
     about = np.where(thing >= 0, thing, target)
     chosen = np.flatnonzero((_KIND[kind] >= 0) & (about >= 0))
-    chosen = chosen[np.lexsort((chosen, waited[chosen], at[chosen]))]
+    chosen = chosen[np.lexsort((place[chosen], at[chosen]))]
     capacity = _capacities(run, int(thing.max(initial=-1)) + 1)
     return Operations(_KIND[kind[chosen]], task[chosen], about[chosen], capacity), at[chosen]
 
 
 def _capacities(run: Run, count: int) -> Any:
+    """By object; a channel that is a pipe, as between threads, has more room than the program asks for."""
     known: list[int] = []
     for thing in (run.meta.get("program") or {}).get("objects") or ():
         known += [int(thing.get("capacity") or 0)] * int(thing.get("count") or 1)
-    return np.array([*known, *[0] * (count - len(known))], np.int64)
+    parameters = run.meta.get("parameters") or {}
+    least = max((int(value) for name, value in parameters.items() if name.endswith(".min_capacity")), default=0)
+    return np.maximum(np.array([*known, *[0] * (count - len(known))], np.int64), least)
 
 
 @cached_njit
-def _come_through(lives: Lives, order: Any, first: Any, began: Any, blocks_as: Any, when_running: Any, at: Any, waited: Any) -> None:  # fmt: skip
+def _come_through(lives: Lives, order: Any, first: Any, began: Any, blocks_as: Any, when_running: Any, at: Any, place: Any) -> None:  # fmt: skip
     """Move each step that waited to the end of its wait: the last BLOCKED interval for its reason before the next step."""
     for k in range(len(first) - 1):
         i = lives.first[k]
-        for place in range(first[k], first[k + 1]):
-            step, woken = order[place], False
-            until = began[order[place + 1]] if place + 1 < first[k + 1] else _NEVER
+        for n in range(first[k], first[k + 1]):
+            step, following = order[n], order[n + 1] if n + 1 < first[k + 1] else -1
+            until, waited, woken = began[following] if following >= 0 else _NEVER, False, False
             while i < lives.first[k + 1] and lives.start[i] < until:
                 if lives.start[i] >= began[step] and blocks_as[step] >= 0:
                     if lives.state[i] == BLOCKED and lives.reason[i] == blocks_as[step]:
-                        at[step], waited[step], woken = lives.end[i], True, True
+                        at[step], waited, woken = lives.end[i], True, True
                     elif woken and when_running[step] and lives.state[i] == RUNNING:
                         at[step], woken = lives.start[i], False
                 i += 1
+            if waited:
+                place[step] = 2 * following - 1 if following >= 0 and until == at[step] else _NEVER
