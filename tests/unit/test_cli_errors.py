@@ -48,7 +48,10 @@ CASES: dict[str, tuple[Callable[[Path], bytes], tuple[str, ...]]] = {
     "text": (lambda _: b"dear diary\n", ("it looks like a text file", "perf sched record", "runtime/trace")),
     "binary": (lambda _: b"\x01\xfe" * 99, ("binary data beginning with 01 fe", "perf sched record")),
     "packed": (lambda traces: gzip.compress(b"x"), ("it looks like a text file, packed with gzip",)),
-    "packed twice": (lambda traces: gzip.compress(gzip.compress(b"x")), ("something packed with gzip, packed with gzip",)),
+    "packed twice": (
+        lambda traces: gzip.compress(gzip.compress(b"x")),
+        ("something packed with gzip, packed with gzip",),
+    ),
     "packed and cut": (lambda traces: gzip.compress(b"x" * 99)[:10], ("gzip data with nothing in it that can be",)),
     "packed by zip": (lambda traces: b"PK\x03\x04" + b"x" * 99, ("it looks like a zip archive; unpack it first",)),
     "cut before the first record": (lambda traces: perf(traces)[:100], ("ends at byte 100",)),

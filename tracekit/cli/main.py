@@ -16,7 +16,25 @@ import typer
 from tracekit import __version__
 from tracekit.errors import TracekitError
 
-COMMANDS = ("demo", "ingest", "record", "join", "synth", "inspect", "analyze", "replay", "report", "export", "models", "sources", "scenarios", "calibrate", "verify", "diff", "verdict")
+COMMANDS = (
+    "demo",
+    "ingest",
+    "record",
+    "join",
+    "synth",
+    "inspect",
+    "analyze",
+    "replay",
+    "report",
+    "export",
+    "models",
+    "sources",
+    "scenarios",
+    "calibrate",
+    "verify",
+    "diff",
+    "verdict",
+)
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 app = typer.Typer(

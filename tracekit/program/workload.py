@@ -150,7 +150,14 @@ def _toml(text: str, where: str) -> dict[str, Any]:
 
 
 def _check_top(data: Mapping[str, Any], names: Names) -> None:
-    types: dict[str, type] = {"seed": int, "leaves_waiting": bool, "main_returns": bool, "parameters": dict, "objects": dict, "tasks": dict}
+    types: dict[str, type] = {
+        "seed": int,
+        "leaves_waiting": bool,
+        "main_returns": bool,
+        "parameters": dict,
+        "objects": dict,
+        "tasks": dict,
+    }
     for key, value in data.items():
         names.lines.header(key)
         wanted = types.get(names.known(key, _TOP, "key"), str)

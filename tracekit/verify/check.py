@@ -118,6 +118,8 @@ def _from_recording(trace: Any, cell: Cell, cells: list[Cell], profile: Profile)
     parts = []
     for other in cells:
         predicted, _ = predict(program, other.form, cpus=other.cpus, profile=profile)
-        wanted: dict[str, float] = {name: predicted[name] for name in ("makespan", "cpu_time", "context_switches") if name in predicted}
+        wanted: dict[str, float] = {
+            name: predicted[name] for name in ("makespan", "cpu_time", "context_switches") if name in predicted
+        }
         parts.append(rows_of(other, wanted, cell.form, other.measured()))
     return parts
