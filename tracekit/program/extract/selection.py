@@ -12,6 +12,8 @@ from tracekit.program.arrays import NULL, Flags, Ints
 from tracekit.tables.bundle import Run, Trace
 
 RECORDERS = ("perf", "trace-cmd", "perf-exec")  # what a recording's own recorder calls itself
+# Goroutines of Go's own tracer: they wake by the clock, and outlive the program's last (runtime/trace.go, tracecpu.go).
+TRACERS = r"^(runtime\.trace|runtime\.\(\*trace|runtime/trace\.)"
 NEARLY_ALL = 0.9
 
 
@@ -29,7 +31,8 @@ def select(bundle: Trace | Run, process: Sequence[int | str] | None, on_cpu_ns: 
     if process is not None:
         return _named(tasks, process), f"the processes {', '.join(map(str, process))}"
     kernel = (tasks["kind"].cast(pl.String) == "kernel").fill_null(False).to_numpy()
-    recorder = (tasks["name"].is_in(RECORDERS) | tasks["process"].is_in(RECORDERS)).fill_null(False).to_numpy()
+    recorders = tasks["name"].is_in(RECORDERS) | tasks["process"].is_in(RECORDERS)
+    recorder = (recorders | tasks["name"].str.contains(TRACERS)).fill_null(False).to_numpy()
     others = ~(kernel | recorder)
     started = others & _descends(tasks["parent_id"].fill_null(NULL).to_numpy().astype(np.int64), recorder)
     if started.any() and on_cpu_ns[started].sum() >= NEARLY_ALL * on_cpu_ns[others].sum():
