@@ -1,28 +1,15 @@
-"""Damaged perf.data files: each gives a sound Trace or one SourceError, never anything else.
-
-    python -m tests.fuzz.perf_damage [COUNT] [SEED]
-
-cuts a small file at every byte and changes COUNT (10,000) copies of it at random: bits, words that are lengths,
-and whole stretches. Memory is bounded by an address-space limit.
-"""
+"""What perf.data files are fuzzed with: small ones of every form, and changes at random: bits, words that are lengths,
+and whole stretches."""
 
 from __future__ import annotations
 
 import random
-import re
-import resource
 import struct
-import sys
-import tempfile
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
-from tests.fuzz.perf_files import Shape, perf_file
-from tracekit.errors import SourceError
-from tracekit.sources.base import ReadOptions
+from tests.fuzz import damage
+from tests.fuzz.perf_files import Shape
 from tracekit.sources.perf_data import SOURCE
-from tracekit.tables.checks import check
 
 STORY = """
     0 - 1 known 1 of 1
@@ -44,36 +31,6 @@ SHAPES = (
     Shape(packed=81), Shape(packed=83, pipe=True),
 )  # fmt: skip
 _WORDS = (0, 1, 7, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 31, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
-_MEMORY_BYTES = 8 << 30  # compiled code and libraries are mapped too; a trusted length would ask for far more
-
-
-def outcome(data: bytes, folder: Path) -> str:
-    """`read`, or the error's first words. Anything but a sound Trace or a SourceError goes through."""
-    path = folder / "damaged.data"
-    path.write_bytes(data)
-    try:
-        trace = SOURCE.read(path, ReadOptions())
-    except SourceError as error:
-        line = str(error)
-        assert "\n" not in line and line.startswith(str(path)), line
-        return re.sub(r"\d+", "N", error.what)[:60]
-    assert [str(finding) for finding in check(trace)] == []
-    return "read"
-
-
-def cuts(data: bytes) -> Iterator[bytes]:
-    """The file's beginning, of every length."""
-    return (data[:size] for size in range(len(data)))
-
-
-def mutations(data: bytes, count: int, seed: int) -> Iterator[bytes]:
-    """Copies with one to four changes each."""
-    chance = random.Random(seed)
-    for _ in range(count):
-        changed = bytearray(data)
-        for _ in range(chance.randint(1, 4)):
-            _change(changed, chance)
-        yield bytes(changed)
 
 
 def _change(data: bytearray, chance: random.Random) -> None:
@@ -97,18 +54,5 @@ def _change(data: bytearray, chance: random.Random) -> None:
         data.append(0)
 
 
-def main(count: int, seed: int) -> None:
-    """Run, and print how often each outcome came."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    outcomes: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder:
-        for shape in SHAPES:
-            data = perf_file(STORY, shape)
-            outcomes.update(outcome(piece, Path(folder)) for piece in cuts(data))
-            outcomes.update(outcome(piece, Path(folder)) for piece in mutations(data, count // len(SHAPES), seed))
-    for what, times in outcomes.most_common():
-        print(f"{times:8}  {what}")
-
-
-if __name__ == "__main__":
-    main(*(int(text) for text in [*sys.argv[1:3], *("10000", "1")[len(sys.argv) - 1 :]]))
+mutations = partial(damage.mutations, _change)
+outcome = partial(damage.outcome, SOURCE)

@@ -1,29 +1,16 @@
-"""Damaged trace.dat files: each gives a sound Trace or one SourceError, never anything else.
-
-    python -m tests.fuzz.trace_dat_damage [COUNT] [SEED]
-
-cuts small files at every byte and changes COUNT (10,000) copies of them: bits, words that are lengths, whole
-stretches, and pages, whose times and counts it knows. Memory is bounded by an address-space limit.
-"""
+"""What trace.dat files are fuzzed with: small ones of every form, and changes at random: bits, words that are
+lengths, whole stretches, and pages, whose times and counts it knows."""
 
 from __future__ import annotations
 
 import random
-import re
-import resource
 import struct
-import sys
-import tempfile
-from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 
-from tests.fuzz.perf_damage import cuts, mutations
+from tests.fuzz import damage
 from tests.fuzz.trace_dat_files import BUFFER, LOST, Ring, Shape, Writer, trace_dat
-from tracekit.errors import SourceError
-from tracekit.sources.base import ReadOptions
 from tracekit.sources.trace_dat import SOURCE
-from tracekit.tables.checks import check
 
 STORY = "\n".join(
     f"""\
@@ -46,7 +33,6 @@ SHAPES = (
     Shape(clock="x86-tsc", options=_OPTIONS),
 )  # fmt: skip
 _WORDS = (0, 1, 7, 8, 0xFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 31, 1 << 40, (1 << 63) - 1, (1 << 64) - 1)
-_MEMORY_BYTES = 8 << 30  # compiled code and libraries are mapped too; a trusted length would ask for far more
 
 
 def seeds() -> Iterator[bytes]:
@@ -54,20 +40,6 @@ def seeds() -> Iterator[bytes]:
     yield from (trace_dat(STORY, shape) for shape in SHAPES)
     writer = Writer(Shape(6))
     yield writer.file([Ring("", pages=writer.rings(STORY)), Ring("second", pages=writer.rings(STORY))])
-
-
-def outcome(data: bytes, folder: Path) -> str:
-    """`read`, or the error's first words. Anything but a sound Trace or a SourceError goes through."""
-    path = folder / "damaged.dat"
-    path.write_bytes(data)
-    try:
-        trace = SOURCE.read(path, ReadOptions())
-    except SourceError as error:
-        line = str(error)
-        assert "\n" not in line and line.startswith(str(path)), line
-        return re.sub(r"\d+", "N", error.what)[:60]
-    assert [str(finding) for finding in check(trace)] == []
-    return "read"
 
 
 def page_mutations(data: bytes, count: int, seed: int, page_size: int = 512) -> Iterator[bytes]:
@@ -95,19 +67,4 @@ def page_mutations(data: bytes, count: int, seed: int, page_size: int = 512) -> 
         yield bytes(changed)
 
 
-def main(count: int, seed: int) -> None:
-    """Run, and print how often each outcome came."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    outcomes: Counter[str] = Counter()
-    files = list(seeds())
-    share = count // len(files) // 2
-    with tempfile.TemporaryDirectory() as folder:
-        for data in files:
-            for piece in (*cuts(data), *mutations(data, share, seed), *page_mutations(data, share, seed)):
-                outcomes[outcome(piece, Path(folder))] += 1
-    for what, times in outcomes.most_common():
-        print(f"{times:8}  {what}")
-
-
-if __name__ == "__main__":
-    main(*(int(text) for text in [*sys.argv[1:3], *("10000", "1")[len(sys.argv) - 1 :]]))
+outcome = partial(damage.outcome, SOURCE)

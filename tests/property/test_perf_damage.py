@@ -1,4 +1,4 @@
-"""A short run of tests.fuzz.perf_damage: cuts and changes that hold for any file."""
+"""Damaged files in this process: cuts and changes that hold for any file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.perf_damage import SHAPES, STORY, cuts, mutations, outcome
+from tests.fuzz.damage import cuts
+from tests.fuzz.perf_damage import SHAPES, STORY, mutations, outcome
 from tests.fuzz.perf_files import Shape, perf_file
 
 

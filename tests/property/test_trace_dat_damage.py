@@ -1,4 +1,4 @@
-"""A short run of tests.fuzz.trace_dat_damage: cuts and changes that hold for any file."""
+"""Damaged files in this process: cuts and changes that hold for any file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.trace_dat_damage import cuts, mutations, outcome, page_mutations, seeds
+from tests.fuzz.damage import cuts
+from tests.fuzz.perf_damage import mutations
+from tests.fuzz.trace_dat_damage import outcome, page_mutations, seeds
 
 FILES = list(seeds())
 

@@ -33,7 +33,7 @@ from tracekit.analysis.failure import failure
 from tracekit.analysis.history import History, history
 from tracekit.analysis.leaks import leaks
 from tracekit.analysis.memory import memory
-from tracekit.analysis.queues import queues, step_function
+from tracekit.analysis.queues import _binned, queues
 from tracekit.analysis.races.of_run import races
 from tracekit.analysis.tasks import tasks
 from tracekit.engine.replay import replay
@@ -173,14 +173,13 @@ def test_queues(seen: History) -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=30))
-def test_the_step_function_counts_what_is_open(spans: list[tuple[int, int]]) -> None:
+def test_bins_of_one_count_what_is_open(spans: list[tuple[int, int]]) -> None:
     starts = np.sort(np.array([start for start, _ in spans], np.int64))
     ends = np.sort(np.array([start + length for start, length in spans], np.int64))
-    times, counts = step_function(starts, ends)
-    for at in range(75):
-        place = int(np.searchsorted(times, at, side="right")) - 1
-        open_now = sum(start <= at < start + length for start, length in spans)
-        assert (int(counts[place]) if place >= 0 else 0) == open_now
+    area, highest, spread = _binned(starts, ends, 1, 75, 75)
+    open_at = [sum(start <= at < start + length for start, length in spans) for at in range(75)]
+    assert area.tolist() == highest.tolist() == open_at
+    assert spread[: len(spans) + 1].tolist() == [open_at.count(level) for level in range(len(spans) + 1)]
 
 
 def test_a_task_asleep_for_good_while_others_go_on_has_leaked() -> None:

@@ -12,33 +12,8 @@ import polars as pl
 import pytest
 
 from tests.programs import free_profile, program
-from tracekit.engine.replay import replay
+from tests.unit.pictures import MS, computing, free, picture
 from tracekit.errors import ModelError, UsageError
-from tracekit.tables.bundle import Program, Run
-
-MS = 1_000_000
-
-
-def picture(run: Run, cpus: int = 1, step_ns: int = MS) -> list[str]:
-    """What runs at the start of each step, per CPU."""
-    names = run.frame("tasks")["name"].to_list()
-    running = run.frame("intervals").filter(pl.col("state") == "RUNNING")
-    lines = []
-    for cpu in range(cpus):
-        line = ["."] * -(-run.meta["end_ns"] // step_ns)
-        for row in running.filter(pl.col("cpu") == cpu).iter_rows(named=True):
-            for i in range(-(-row["start_ns"] // step_ns), -(-row["end_ns"] // step_ns)):
-                line[i] = names[row["task_id"]][0]
-        lines.append("".join(line))
-    return lines
-
-
-def free(work: Program, model: str = "thread", **options: Any) -> Run:
-    return replay(work, model, **{"cpus": 1, "profile": free_profile(), **options})
-
-
-def computing(**ms: int) -> Program:
-    return program({name: [("compute", length * MS)] for name, length in ms.items()})
 
 
 def test_eevdf_alternates_at_ticks() -> None:

@@ -66,28 +66,6 @@ def _series(seen: History) -> Iterator[tuple[str, int | None, Any, Any]]:
         yield name, None, lives.start[places], np.sort(lives.end[places])
 
 
-def step_function(starts: Any, ends: Any) -> tuple[Any, Any]:
-    """How many intervals are open from when on: (times, counts), each time once, the last count 0. Both inputs sorted."""
-    return _steps(starts, ends)  # type: ignore[no-any-return]
-
-
-@cached_njit
-def _steps(starts: Any, ends: Any) -> Any:
-    times, counts = np.empty(2 * len(starts), np.int64), np.empty(2 * len(starts), np.int64)
-    a, b, kept, level = 0, 0, 0, 0
-    while b < len(ends):
-        at = min(starts[a], ends[b]) if a < len(starts) else ends[b]
-        before = level
-        while a < len(starts) and starts[a] == at:
-            a, level = a + 1, level + 1
-        while b < len(ends) and ends[b] == at:
-            b, level = b + 1, level - 1
-        if level != before:
-            times[kept], counts[kept] = at, level
-            kept += 1
-    return times[:kept], counts[:kept]
-
-
 @cached_njit
 def _binned(starts: Any, ends: Any, width: int, bins: int, end: int) -> Any:
     """Per bin the area under the step function (count times ns) and its highest; and the time at each level to `end`."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import polars as pl
 
 from tracekit.cli.inputs import work
 from tracekit.cli.progress import progress
-from tracekit.errors import UsageError
+from tracekit.errors import ProfileError, UsageError
 from tracekit.jit import cache_root
 from tracekit.machine.host import differences, host
 from tracekit.machine.profile import Profile, load_profile
@@ -83,7 +84,7 @@ def machine_profile(name: str | None) -> Profile:
             out.note(f"the profile {profile.name} is of another machine ({'; '.join(foreign)})")
         return profile
     path = cache_root() / "machine.toml"
-    if path.exists():
+    with suppress(ProfileError):  # none yet, or an older tracekit's, without costs that models charge today
         profile = load_profile(str(path))
         if not differences(profile.host):
             return profile

@@ -45,6 +45,14 @@ def arguments(perf: str, path: Path, command: Sequence[str], *, max_bytes: int |
     return [perf, "record", "-q", "-k", CLOCK, *what, *bound, "-o", str(path), "--", *command]
 
 
+def under_perf(path: Path) -> list[str]:
+    """The words before a command that is to be recorded whole. Raises TracekitError where that is not allowed here."""
+    perf, reduced = privilege.perf_command(), privilege.lacking()
+    if reduced is not None:
+        raise TracekitError(reduced)
+    return arguments(perf, path, [], max_bytes=None, whole=True)
+
+
 def present() -> list[str]:
     """Which of EVENTS this kernel has. Raises TracekitError without sched_switch."""
     folder = privilege.sched_events()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -85,6 +84,7 @@ def _peaks(text: str, form: str) -> list[int]:
 
 def _recorder(found: Measurements, form: str) -> None:
     """How much longer a hand-over takes while it is recorded, by event: perf under threads, Go's tracer."""
+    from tracekit.recording.perf import under_perf
     from tracekit.sources.registry import ingest
 
     with (
@@ -92,18 +92,10 @@ def _recorder(found: Measurements, form: str) -> None:
         tempfile.TemporaryDirectory() as folder,
     ):
         target = Path(folder) / "recording"
-        with_perf = ["perf", "record", "-q", "-o", str(target), *_PERF_EVENTS, "--"] if form == "thread" else None
-        if with_perf and not shutil.which("perf"):
-            raise TracekitError("what perf costs is unknown here", remedy="needs perf")
+        with_perf = under_perf(target) if form == "thread" else None
         go_trace = target if form == "goroutine" else None
         for _ in range(_REPEATS):
             plain = prepared.execute(form, cpus=1).makespan_ns
             recorded = prepared.execute(form, cpus=1, recorder=with_perf, go_trace=go_trace).makespan_ns
             events = int(ingest(target).meta["events"])
             found.add("perf_event_ns" if with_perf else "go_trace_event_ns", max(recorded - plain, 0) / events)
-
-
-_PERF_EVENTS = (
-    "-k", "CLOCK_MONOTONIC", "-a", "-m", "4096", "-c", "1",
-    "-e", "sched:sched_switch", "-e", "sched:sched_waking", "-e", "sched:sched_stat_runtime",
-)  # fmt: skip
