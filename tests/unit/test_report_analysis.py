@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 
+from tests.programs import program
 from tests.unit.test_analysis_small import trace
 from tests.unit.test_metrics_measure import small_run
-from tracekit.report.figures import blame, critical_path, queues
+from tracekit.api import replay
+from tracekit.program.catalog import scenario_program
+from tracekit.report.figures import blame, critical_path, failure, leaks, queues, races, tasks
 from tracekit.report.figures.base import Drawing
 from tracekit.report.markup import script_json
 from tracekit.report.view import View, build_view
@@ -63,3 +68,34 @@ def test_a_name_from_a_recording_is_never_markup(view: View) -> None:
     hostile = build_view([small_run()], evil, None, "a title")
     for figure in (critical_path.FIGURE, blame.FIGURE, queues.FIGURE):
         assert "<script>" not in figure.make(hostile).html
+
+
+def test_an_analysis_tells_what_it_knows_and_what_is_missing(view: View) -> None:
+    html = tasks.FIGURE.make(view).html
+    assert "recording" in html and "process" in html
+    assert html.count("<details>") == 2
+    html = races.FIGURE.make(view).html
+    assert "<table>" not in html
+    assert "recording: A recording has no accesses to variables" in html
+    assert "process: The run has no read, write or atomic steps" in html
+
+
+def test_a_crash_takes_one_process_or_all_that_share_its_address_space() -> None:
+    work = scenario_program("crash")
+    html = failure.FIGURE.make(build_view(replay(work, cpus=2), None, work, None)).html
+    rows = {row[0]: row[1:] for row in cells(html)}
+    assert rows["process"] == ["17", "1 of 17 tasks", "1", "0", "1.00 ms", "20"]
+    assert rows["thread"][:4] == rows["goroutine"][:4] == ["1", "17 of 17 tasks", "17", "0"]
+
+
+def cells(html: str) -> list[list[str]]:
+    """The text of each cell of the first table's body."""
+    body = html.split("<tbody>")[1].split("</tbody>")[0]
+    return [re.findall(r">([^<>]+)</t[hd]>", row) for row in body.split("</tr>") if row]
+
+
+def test_who_deadlocks_and_on_what_is_named() -> None:
+    made = program({"left": [("recv", "a")], "right": [("recv", "a")]}, {"a": ("channel", 0)})
+    html = leaks.FIGURE.make(build_view(replay(made, ["goroutine"]), None, None, None)).html
+    assert "deadlock" in html and "channel recv" in html
+    assert "left" in html and "right" in html

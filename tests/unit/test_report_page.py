@@ -12,6 +12,7 @@ import pytest
 
 from tests.browser import synthetic
 from tests.unit.test_metrics_measure import small_run, small_trace
+from tracekit.analysis.catalog import ANALYSES
 from tracekit.errors import TracekitError, UsageError
 from tracekit.report import render, write_report
 from tracekit.report.figures import FIGURES
@@ -52,6 +53,18 @@ def test_every_figure_has_its_section_once(page: str) -> None:
     assert [i for i in seen.ids if i in NAMES] == NAMES
     assert len(seen.ids) == len(set(seen.ids))
     assert all(f'href="#{name}"' in page for name in NAMES)
+
+
+def test_every_link_leads_to_a_part_of_the_page(page: str) -> None:
+    seen = Seen()
+    seen.feed(page)
+    links = set(re.findall(r'href="#([^"]*)"', page))
+    assert links >= set(NAMES)
+    assert links <= set(seen.ids)
+
+
+def test_every_analysis_has_its_section() -> None:
+    assert set(ANALYSES) <= set(NAMES)
 
 
 def test_page_fetches_nothing_and_stays_small(page: str) -> None:

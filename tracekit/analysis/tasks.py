@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracekit.analysis.history import BLOCKED, RUNNABLE, RUNNING, History, Lives, Wakes
+from tracekit.analysis.history import BLOCKED, RUNNABLE, RUNNING, History, Lives, Wakes, ints
 from tracekit.analysis.result import Analysis, Table, labelled, labels
 from tracekit.jit import cached_njit, njit
 from tracekit.vocabulary import REASONS, STATES
@@ -60,8 +60,6 @@ def tasks(seen: History) -> Analysis:
 
 
 def _ended(seen: History) -> Any:
-    from tracekit.analysis.history import ints
-
     return ints(seen.bundle.tables["tasks"].column("end_ns"), np.int64)
 
 

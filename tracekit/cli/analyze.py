@@ -61,15 +61,17 @@ def as_json(found: Analysis) -> dict[str, Any]:
 
 def render(found: Analysis, top: int) -> str:
     """Facts, then each table that has rows, then what is missing and how to read it."""
+    from tracekit.analysis.wording import heading
     from tracekit.cli import output
 
-    parts = [output.facts({_title(name): _value(name, value) for name, value in found.facts.items()})]
+    parts = [output.facts({heading(name): _value(name, value) for name, value in found.facts.items()})]
     parts += [_table(table, top) for table in found.tables.values() if table.rows.height]
     parts += [f"Missing: {line}" for line in found.missing] + [f"Note: {line}" for line in found.notes]
     return "\n\n".join(part for part in parts if part)
 
 
 def _table(table: Table, top: int) -> str:
+    from tracekit.analysis.wording import heading
     from tracekit.cli import output
 
     rows = table.rows.head(top)
@@ -77,7 +79,7 @@ def _table(table: Table, top: int) -> str:
     cells = [
         [_value(name, value) for name, value in zip(shown, row, strict=True)] for row in rows.select(shown).iter_rows()
     ]
-    text = output.columns([_title(name) for name in shown], cells)
+    text = output.columns([heading(name) for name in shown], cells)
     return "\n".join([f"{table.title}:", text, *_more(table.rows, top)])
 
 
@@ -85,24 +87,10 @@ def _more(rows: pl.DataFrame, top: int) -> list[str]:
     return [f"… and {rows.height - top:,} more; --top {rows.height} shows all"] if rows.height > top else []
 
 
-def _title(name: str) -> str:
-    for suffix in ("_ns", "_bytes"):
-        name = name.removesuffix(suffix)
-    return name.replace("_", " ")
-
-
 def _value(name: str, value: Any) -> Any:
-    """A value as people read it, by the unit in its column's name."""
-    from tracekit.units import format_bytes, format_duration
+    """A value as people read it; long words cut."""
+    from tracekit.analysis.wording import written
 
-    if value is None:
-        return None
-    if isinstance(value, str):
-        return value if len(value) <= _WIDEST or name in ("chain", "outcome") else f"{value[: _WIDEST - 1]}…"
-    if name.endswith("_ns"):
-        return format_duration(value)
-    if name.endswith("_bytes"):
-        return format_bytes(value)
-    if "share" in name:
-        return f"{100 * value:.3g} %"
-    return f"{value:.3g}" if isinstance(value, float) else value
+    if isinstance(value, str) and len(value) > _WIDEST and name not in ("chain", "outcome"):
+        return f"{value[: _WIDEST - 1]}…"
+    return written(name, value)

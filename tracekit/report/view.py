@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from tracekit.analysis.history import History, history
 from tracekit.metrics.activity import Activity, activity
 from tracekit.metrics.compare import RECORDED, bundle_labels, side_by_side
 from tracekit.metrics.fidelity import own_form_run, recorded_tasks, self_replay_error
@@ -36,6 +37,11 @@ class Subject:
     def completed(self) -> bool:
         """Whether the program came to its end."""
         return self.bundle.meta.get("outcome") in (None, "completed")
+
+    @cached_property
+    def history(self) -> History:
+        """Its intervals as the analyses take them, of the tasks that count."""
+        return history(self.bundle, self.seen.tasks["task_id"].to_list())
 
     def value(self, metric: str, label: str = "") -> float | None:
         """One measured value; None where the tables do not tell."""

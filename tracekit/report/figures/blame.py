@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle
 
 import polars as pl
 
 from tracekit.analysis.blame import blame
-from tracekit.analysis.history import history
 from tracekit.report.figures.base import Drawing, Figure, Plot, bar_layout, scaled, time_unit
 from tracekit.report.markup import folded, plot_text, table, text
-from tracekit.report.palette import TASK_COLOURS
+from tracekit.report.palette import GREY, TASK_COLOURS
 from tracekit.report.view import Subject, View
 from tracekit.units import format_duration
 from tracekit.vocabulary import REASONS
@@ -18,6 +18,7 @@ from tracekit.vocabulary import REASONS
 ROWS = 6  # of each subject in each table
 QUEUED = "in a run queue"
 _UNSAID = "blocked, not recorded on what"
+_SAID = {"event": "another task (a wakeup of no kind)"}
 _NAME_CHARS = 50
 _WORDS = (QUEUED, *REASONS.names, _UNSAID)
 
@@ -38,7 +39,7 @@ def compute(view: View) -> Waits:
 
 
 def _of(subject: Subject) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
-    found = blame(history(subject.bundle, subject.seen.tasks["task_id"].to_list()))
+    found = blame(subject.history)
     queued, blocked, things = (found.tables[name].rows for name in ("queued", "blocked", "objects"))
     label = pl.lit(subject.label).alias("subject")
     why = pl.col("reason").fill_null(_UNSAID).alias("why")
@@ -66,7 +67,8 @@ def draw(waits: Waits, view: View) -> Drawing:
     sums = waits.totals.group_by("subject").agg(pl.col("time_ns").sum())
     size, unit = time_unit(float(sums["time_ns"].max() or 0))  # type: ignore[arg-type]
     reasons = [why for why in _WORDS if why in set(waits.totals["why"].to_list())]
-    data = [_bars(waits.totals, labels, why, size) for why in reasons]
+    colours = dict(zip(reasons, cycle(TASK_COLOURS), strict=False)) | {_UNSAID: GREY}
+    data = [_bars(waits.totals, labels, why, size, colours[why]) for why in reasons]
     below = 50 + 20 * -(-len(data) // 2)
     layout = bar_layout(f"waiting time of all tasks ({unit})", barmode="stack", showlegend=True,
                         height=140 + 32 * len(labels) + below)  # fmt: skip
@@ -78,19 +80,24 @@ def draw(waits: Waits, view: View) -> Drawing:
     return Drawing(_pairs(waits.pairs) + _things(waits.things), [plot])
 
 
-def _bars(totals: pl.DataFrame, labels: list[str], why: str, size: int) -> dict[str, object]:
+def _bars(totals: pl.DataFrame, labels: list[str], why: str, size: int, colour: str) -> dict[str, object]:
     found = dict(totals.filter(pl.col("why") == why).select("subject", "time_ns").iter_rows())
     values = [found.get(label) for label in labels]
     return {
         "type": "bar",
         "orientation": "h",
-        "name": why.replace("_", " "),
+        "name": _word(why),
         "y": [plot_text(label) for label in labels],
         "x": scaled(values, size),
         "customdata": [None if v is None else format_duration(v) for v in values],
         "hovertemplate": "%{y}, %{fullData.name}: %{customdata}<extra></extra>",
-        "marker": {"color": TASK_COLOURS[_WORDS.index(why) % len(TASK_COLOURS)]},
+        "marker": {"color": colour},
     }
+
+
+def _word(why: str) -> str:
+    """What was waited for, as people say it."""
+    return _SAID.get(why, why.replace("_", " "))
 
 
 def _name(value: str | None) -> str:
@@ -103,7 +110,7 @@ def _pairs(pairs: pl.DataFrame) -> str:
             text(subject),
             _name(waiter),
             f"{_name(other)} {kind}",
-            text(why.replace("_", " ")),
+            text(_word(why)),
             format_duration(ns),
             f"{n:,}",
         ]
@@ -117,7 +124,7 @@ def _things(things: pl.DataFrame) -> str:
     if things.is_empty():
         return ""
     rows = (
-        [text(subject), _name(on), text((reason or "–").replace("_", " ")), format_duration(ns), f"{waits:,}"]
+        [text(subject), _name(on), text(_word(reason or "–")), format_duration(ns), f"{waits:,}"]
         for subject, on, reason, ns, waits in things.iter_rows()
     )
     return folded("On what", table(["", "on", "as", "time", "waits"], rows, prose=(1,)))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import polars as pl
 
 from tracekit.analysis.critical_path import KINDS, MEANINGS, critical_path
-from tracekit.analysis.history import history
 from tracekit.report.figures.base import Drawing, Figure, Plot, bar_layout, scaled, time_unit
 from tracekit.report.markup import facts, folded, plot_text, table, text
 from tracekit.report.palette import BLUE, GREY, ORANGE, PURPLE
@@ -31,7 +30,7 @@ def compute(view: View) -> Paths:
     """The path of every subject, from time 0 to the end of the last of its tasks."""
     kinds, tasks = [], []
     for subject in view.subjects:
-        found = critical_path(history(subject.bundle, subject.seen.tasks["task_id"].to_list()))
+        found = critical_path(subject.history)
         kinds += [(subject.label, kind, found.facts[f"{kind}_ns"]) for kind in KINDS if found.facts[f"{kind}_ns"]]
         by_task = found.tables["by_task"].rows.head(TASKS)
         tasks.append(
@@ -56,7 +55,7 @@ def draw(paths: Paths, view: View) -> Drawing:
         "legend": {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "traceorder": "normal"},
     }
     meanings = facts((kind, text(meaning)) for kind, meaning in MEANINGS.items())
-    html = _table(paths.tasks) + folded("What the kinds mean", meanings)
+    html = folded("The tasks that the path runs through", _table(paths.tasks)) + folded("What the kinds mean", meanings)
     return Drawing(html, [Plot(data, layout, "What the critical path of each model is made of")])
 
 

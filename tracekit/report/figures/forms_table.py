@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from tracekit.report.figures.base import Drawing, Figure
+from tracekit.report.figures.failure import address_spaces, reach
 from tracekit.report.markup import swatch, text
 from tracekit.report.view import Subject, View
 from tracekit.units import format_bytes, format_duration
@@ -32,16 +35,16 @@ def _overhead(run: Subject, *kinds: str) -> float:
 
 
 def _each(total: float, count: float, written: Callable[[float], str], what: str) -> str:
-    return f"{written(total / count)} {what}" if count else "none"
+    """A sum as its own figure shows it, and what that is for each."""
+    return f"{written(total)} in all, {written(total / count)} {what}" if count else "none"
 
 
 def _memory(run: Subject, tasks: int) -> str:
-    return _each(run.value("peak_resident") or 0.0, tasks, format_bytes, "per task at the peak")
+    return _each(run.value("peak_resident") or 0.0, tasks, format_bytes, "for each task")
 
 
 def _isolation(run: Subject, tasks: int) -> str:
-    spaces = tasks if run.bundle.meta["form"] == "process" else 1
-    lost = run.value("updates_lost")
+    spaces, lost = address_spaces(run), run.value("updates_lost")
     said = f"{spaces:,} address space{'s' if spaces != 1 else ''} for {tasks:,} tasks"
     return said if lost is None else f"{said}; {lost:,.0f} updates of variables lost"
 
@@ -55,15 +58,23 @@ def _switching(run: Subject, tasks: int) -> str:
     kernel = sum(run.value(f"context_switches_{how}") or 0.0 for how in ("voluntary", "involuntary"))
     inside = float((run.bundle.meta.get("counters") or {}).get("task_switches") or 0)
     spent = _overhead(run, "switch", "address_space", "cache_refill")
-    said = _each(spent, kernel + inside, format_duration, f"each, {kernel:,.0f} by the kernel")
+    said = _each(spent, kernel + inside, format_duration, f"each; {kernel:,.0f} by the kernel")
     return f"{said}, {inside:,.0f} by the runtime" if inside else said
 
 
 def _management(run: Subject, tasks: int) -> str:
     threads = run.value("threads")
     own = _overhead(run, "runtime", "steal", "handoff")
-    said = f"{threads:,.0f} kernel threads for {tasks:,} tasks" if threads is not None else f"{tasks:,} tasks"
+    said = (
+        f"{tasks:,} tasks" if threads is None else f"{threads - _others(run):,.0f} kernel threads for {tasks:,} tasks"
+    )
     return f"{said}; the runtime's own work {format_duration(own)}" if own else said
+
+
+def _others(run: Subject) -> int:
+    """Tasks beside the program that had a kernel thread each: recorded ones that compete for the CPUs."""
+    started = run.bundle.frame("tasks").filter(pl.col("start_ns").is_not_null()).select("task_id")
+    return started.join(run.seen.tasks.select("task_id"), on="task_id", how="anti").height
 
 
 def _scheduling(run: Subject, tasks: int) -> str:
@@ -75,14 +86,14 @@ def _scheduling(run: Subject, tasks: int) -> str:
 def _blocking(run: Subject, tasks: int) -> str:
     del tasks
     handoffs = run.value("handoffs") or 0.0
-    said = f"{format_duration(_overhead(run, 'syscall', 'idle_exit'))} around system calls and idle CPUs"
+    said = f"{format_duration(_overhead(run, 'syscall', 'idle_exit'))} in system calls and leaving idle"
     return f"{said}; {handoffs:,.0f} handoffs" if run.bundle.meta["form"] == "goroutine" else said
 
 
 def _failure(run: Subject, tasks: int) -> str:
     cut = run.value("tasks_cut_off")
     if cut is None:
-        return f"would end {1 if run.bundle.meta['form'] == 'process' else tasks:,} of {tasks:,} tasks"
+        return f"a crash of one ends {reach(run):,} of {tasks:,} tasks"
     return f"{cut:,.0f} of {tasks:,} tasks cut off, {run.value('requests_lost') or 0:,.0f} requests lost"
 
 
@@ -97,7 +108,7 @@ ROWS: tuple[Row, ...] = (
     Row("memory", "its own, shared with its parent until written to", "one for all; a stack of megabytes is reserved for each",
         "one for all; stacks begin at 2 KiB and grow", _memory, "memory"),
     Row("isolation", "kept apart by the kernel", "none: any can write anywhere", "none: any can write anywhere", _isolation,
-        "outcome"),
+        "failure"),
     Row("weight", "heavy: an address space, page tables, a kernel task", "lighter: a kernel task and a stack",
         "light: a few hundred bytes and a small stack", _weight, "overhead"),
     Row("context switching", "by the kernel, and the memory mapping changes", "by the kernel, in the same mapping",
@@ -107,9 +118,9 @@ ROWS: tuple[Row, ...] = (
     Row("scheduling", "preempted by the kernel, in turn", "preempted by the kernel, in turn",
         "by the runtime on a few threads, preempted after 10 ms", _scheduling, "wakeup-latency"),
     Row("blocking", "a wait blocks this process alone", "a wait blocks this thread alone",
-        "a wait parks it; a system call holds a thread, and its P is handed on", _blocking, "timeline"),
+        "a wait parks it; a system call holds a thread, and its P is handed on", _blocking, "overhead"),
     Row("failure impact", "a crash ends one process", "a crash ends the whole process", "a panic ends the whole program",
-        _failure, "outcome"),
+        _failure, "failure"),
     Row("synchronization", "pipes and other IPC: data is copied through the kernel", "locks and shared data: cheap, and races",
         "channels and locks in the runtime: cheap, and races", _synchronization, "overhead"),
 )  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import polars as pl
 
-from tracekit.analysis.history import history
 from tracekit.analysis.queues import queues
 from tracekit.report.figures.base import Drawing, Figure, Plot, scaled, time_unit
 from tracekit.report.markup import plot_text, table, text
@@ -18,7 +17,7 @@ def compute(view: View) -> pl.DataFrame:
     """subject, what (running, runnable), start_ns, mean, most: a row per bin of each subject's own time."""
     parts = [pl.DataFrame(schema=SCHEMA)]
     for subject in view.subjects:
-        found = queues(history(subject.bundle, subject.seen.tasks["task_id"].to_list()))
+        found = queues(subject.history)
         rows = found.tables["over_time"].rows.filter(pl.col("what").is_in(list(_TITLES)))
         parts.append(rows.select(pl.lit(subject.label).alias("subject"), "what", "start_ns", "mean", "most"))
     return pl.concat(parts)
@@ -72,8 +71,8 @@ def _table(rows: pl.DataFrame) -> str:
 FIGURE = Figure(
     "queues",
     "Queues and parallelism",
-    "Above, how many tasks run at once: as many as there are CPUs is all that can be. Below, how many could run and have "
-    "to wait for one. Many waiting while few run points at work that can't be shared out; none waiting and few running, "
+    "The first plot has how many tasks run at once: as many as there are CPUs is all that can be. The second, how many "
+    "could run and have to wait for a CPU. Many waiting while few run points at work that can't be shared out; none waiting and few running, "
     "at tasks that wait for one another.",
     compute,
     draw,
