@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import pkgutil
 import platform
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tests import bench
-from tests.bench.registry import BENCHMARKS, Benchmark, Measurement, MissingError
+from tests.bench.registry import BENCHMARKS, Benchmark, MissingError, load_all
 
 HEADER = ("name", "value", "unit", "reference", "ratio", "goal", "met")
 
 
 def main() -> int:
     """Run what was asked for."""
-    for module in pkgutil.iter_modules(bench.__path__):
-        if not module.name.startswith("_"):
-            import_module(f"tests.bench.{module.name}")
+    load_all()
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHMARKS)}; all by default")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the results as JSON")
@@ -49,15 +44,9 @@ def _run(chosen: Benchmark) -> dict[str, object]:
         "value": measured.value,
         "reference": chosen.reference,
         "reference_value": measured.reference_value,
-        "ratio": _ratio(measured),
+        "ratio": measured.over_reference,
         "met": chosen.met(measured),
     }
-
-
-def _ratio(measured: Measurement) -> float | None:
-    if measured.ratio is not None or not measured.reference_value:
-        return measured.ratio
-    return measured.value / measured.reference_value
 
 
 def _cells(result: dict[str, object]) -> tuple[str, ...]:

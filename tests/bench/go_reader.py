@@ -193,7 +193,7 @@ def go_reader() -> Measurement:
     return Measurement(value=path.stat().st_size / _MB / _our_seconds(path))
 
 
-@benchmark("go_reader_ratio", unit="s", goal=2.0, reference="Go's own reader")
+@benchmark("go_reader_ratio", unit="s", goal=2.0, reference="Go's own reader, passing over events")
 def go_reader_ratio() -> Measurement:
     """Seconds for a Go trace, against Go's reader only passing over its events; how many times faster."""
     program, path = gos_reader(), large_trace()

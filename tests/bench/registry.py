@@ -11,10 +11,13 @@ tool or a file raises `MissingError` and is skipped.
 
 from __future__ import annotations
 
+import pkgutil
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
 
@@ -29,6 +32,13 @@ class Measurement:
     value: float
     reference_value: float | None = None
     ratio: float | None = None
+
+    @property
+    def over_reference(self) -> float | None:
+        """The ratio that was given, or else that of the values; None without a reference."""
+        if self.ratio is not None or not self.reference_value:
+            return self.ratio
+        return self.value / self.reference_value
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,13 @@ def benchmark(
         return function
 
     return register
+
+
+def load_all() -> None:
+    """Import every module beside this one, so that BENCHMARKS has all there are."""
+    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
+        if not module.name.startswith("_"):
+            import_module(f"tests.bench.{module.name}")
 
 
 def seconds(work: Callable[[], object], *, repeat: int = 5) -> float:

@@ -19,7 +19,7 @@ def three(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: dict[str, registry.Benchmark] = {}
     monkeypatch.setattr(registry, "BENCHMARKS", kept)
     monkeypatch.setattr(bench, "BENCHMARKS", kept)
-    monkeypatch.setattr(bench, "import_module", lambda name: None)
+    monkeypatch.setattr(bench, "load_all", lambda: None)
 
     @benchmark("fast", unit="MB/s", goal=5, reference="the other")
     def _fast() -> Measurement:

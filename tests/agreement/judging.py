@@ -1,27 +1,25 @@
-"""`python -m tests.agreement [SOURCE…]`: every real recording that is here, and whether the reference
-tool reads the same in it, as a Markdown table. How fast each source is, `python -m tests.bench` measures.
+"""Each source's reference, and how far a recording reads the same by it.
 
 Compared is what the tests in tests/roundtrip compare, by the same functions: event for event, as a share of all that
-either has. `–`: there is no reference reading of the file.
+either has.
 """
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import sys
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
-from tests.fuzz.targets import chosen_sources, recordings
+from tests.fuzz.targets import recordings
 from tests.roundtrip import perf_text, test_go_transitions, test_perf_script, test_perfetto_decodings, trace_dat_text
 from tests.roundtrip.test_kernel_text_recordings import _SCHEDULING
 from tracekit.errors import SourceError
-from tracekit.sources.registry import ingest, sources
-
-HEADER = ("source", "file", "events", "reference", "agreement", "gaps")
+from tracekit.sources.registry import ingest
 
 NO_RECORDINGS = (".tasks.txt.gz",)  # perf's notes of tasks, which are kept for other tests
 
@@ -39,6 +37,33 @@ class Agreement:
     def share(self) -> float:
         """Of all that either has."""
         return self.same / max(self.ours + self.theirs - self.same, 1)
+
+    @property
+    def whole(self) -> bool:
+        """Nothing is in one and not in the other."""
+        return self.same == self.ours == self.theirs
+
+    def __str__(self) -> str:
+        if self.whole:
+            return f"all {self.same:,}"
+        return f"{100 * self.share:.2f} % ({self.same:,} in both, {self.ours:,} ours, {self.theirs:,} theirs)"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One recording: how many events were read and how many holes noted, or why it was refused; and the agreement."""
+
+    source: str
+    path: Path
+    events: int | None = None
+    gaps: int = 0
+    refused: str | None = None
+    agreed: Agreement | None = None
+
+    @property
+    def shown(self) -> str:
+        """The end of the path, which tells recordings apart."""
+        return "/".join(self.path.parts[-2:])
 
 
 Reference = Callable[[Path], Agreement | None]
@@ -119,49 +144,60 @@ def _perfetto(path: Path) -> Agreement | None:
     return _compared(test_perfetto_decodings.ours(data), expected, "protobuf library")
 
 
-def _row(name: str, path: Path) -> tuple[str, ...]:
-    shown = "/".join(path.parts[-2:])
-    try:
-        trace = ingest(path)
-    except SourceError as error:
-        return (name, shown, "refused", "–", error.what, "–")
-    judge = REFERENCES.get(name)
-    agreed = judge(path) if judge else None
-    tool, share = (agreed.tool, _percent(agreed)) if agreed else ("–", "–")
-    events = trace.meta.get("events")
-    return (
-        name,
-        shown,
-        f"{events:,}" if events is not None else "–",
-        tool,
-        share,
-        f"{trace.tables['gaps'].num_rows:,}",
+@reference("chrome-json")
+def _chrome(path: Path) -> Agreement | None:
+    """When threads were busy, as Python's json and a sum of open slices say it."""
+    raw = path.read_bytes()
+    told = json.loads(gzip.decompress(raw) if path.suffix == ".gz" else raw, parse_float=Decimal)
+    events = told["traceEvents"] if isinstance(told, dict) else told
+    theirs = _busy([event for event in events if event.get("ph") in ("B", "E", "X")])
+    trace = ingest(path)
+    frame = trace.frame("intervals").select("start_ns", "end_ns", "state").rows()
+    origin = int(trace.meta["clock"]["origin_ns"])
+    ours = Counter((start + origin, end + origin) for start, end, state in frame if state == "RUNNING")
+    return Agreement((ours & theirs).total(), ours.total(), theirs.total(), "Python's json")
+
+
+def _busy(events: list[dict[str, Any]]) -> Counter[tuple[int, int]]:
+    """Spans in ns in which a row has an open slice, over all rows."""
+    steps: dict[tuple[object, object], list[tuple[int, int]]] = {}
+    for event in events:
+        row = steps.setdefault((event["pid"], event["tid"]), [])
+        began = _ns(event["ts"])
+        row += [(began, -1 if event["ph"] == "E" else 1)]
+        if event["ph"] == "X":
+            row += [(_ns(event["ts"] + event.get("dur", 0)), -1)]
+    return Counter(
+        span for row in steps.values() for span in _open_spans(sorted(row, key=lambda step: (step[0], -step[1])))
     )
 
 
-def _percent(agreed: Agreement) -> str:
-    if agreed.same == agreed.ours == agreed.theirs:
-        return f"all {agreed.same:,}"
-    return f"{100 * agreed.share:.2f} % ({agreed.same:,} in both, {agreed.ours:,} ours, {agreed.theirs:,} theirs)"
+def _open_spans(steps: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    depth = began = 0
+    for at, step in steps:
+        if depth == 0 and step > 0:
+            began = at
+        if depth == 1 and step < 0 and at > began:
+            yield began, at
+        depth = max(depth + step, 0)
 
 
-def main() -> int:
-    """Print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.agreement", description=(__doc__ or "").split(": ", 1)[1])
-    parser.add_argument("sources", nargs="*", metavar="SOURCE", help=f"of {', '.join(sources())}; all by default")
-    given = parser.parse_args()
-    found = recordings()
-    if not found:
-        print("no recordings in traces/ and ../shared/recordings", file=sys.stderr)
-        return 1
-    print("| " + " | ".join(HEADER) + " |\n|" + "---|" * len(HEADER))
-    for name in chosen_sources(given.sources):
-        for path in found.get(name, []):
-            if path.name.endswith(NO_RECORDINGS):
-                continue
-            print("| " + " | ".join(cell.replace("|", "\\|") for cell in _row(name, path)) + " |", flush=True)
-    return 0
+def _ns(us: Decimal | int) -> int:
+    return round(Decimal(us) * 1000)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def readings(source: str) -> Iterator[Reading]:
+    """All recordings of a source that are here, read and judged one after the other."""
+    for path in recordings().get(source, []):
+        if not path.name.endswith(NO_RECORDINGS):
+            yield _reading(source, path)
+
+
+def _reading(source: str, path: Path) -> Reading:
+    try:
+        trace = ingest(path)
+    except SourceError as error:
+        return Reading(source, path, refused=error.what)
+    judge = REFERENCES.get(source)
+    gaps = trace.tables["gaps"].num_rows
+    return Reading(source, path, trace.meta.get("events"), gaps, agreed=judge(path) if judge else None)

@@ -1,0 +1,1 @@
+"""What was read in real recordings, beside what the reference tools read in them."""
