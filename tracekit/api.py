@@ -34,6 +34,7 @@ from tracekit.sources.base import Progress, ReadOptions, no_progress
 from tracekit.sources.registry import ingest as read_recording
 from tracekit.tables.bundle import Bundle, Program, Run, Trace
 from tracekit.tables.store import load, save
+from tracekit.verdict.asking import asking
 from tracekit.vocabulary import FORMS
 
 __all__ = [
@@ -132,9 +133,17 @@ def write_report(
     program: Program | None = None,
     title: str | None = None,
     needs: Sequence[str] = (),
+    what_if: bool = True,
+    profile: str | None = None,
 ) -> Path:
-    """Write one self-contained HTML page about the runs; the verdict leaves out forms that break one of the `needs`."""
-    return write_page(runs, Path(path), trace=trace, program=program, title=title, needs=known_needs(needs))
+    """Write one self-contained HTML page about the runs; the verdict leaves out forms that break one of the `needs`.
+
+    With the program, and unless `what_if` is False, it is replayed with more and with less of what it does, to find what
+    would change the verdict; that takes the cost `profile` that the runs were made with, by default the reference.
+    """
+    known = known_needs(needs)
+    ask = asking(runs, program, known, profile) if what_if and program is not None and runs else None
+    return write_page(runs, Path(path), trace=trace, program=program, title=title, needs=known, ask=ask)
 
 
 def _recorded(work: Trace | Program) -> Run:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from tracekit.cli.main import run
-from tracekit.cli.turning import CLOSE_ENOUGH, leader, turning_point
+from tracekit.verdict.turning import CLOSE_ENOUGH, leader, turning_point
 
 
 def crossing(at: int) -> dict[int, Mapping[str, int]]:

@@ -10,6 +10,10 @@ import typer
 from tracekit.cli import options
 from tracekit.errors import StoreError
 
+WhatIf = Annotated[
+    bool, typer.Option("--what-if/--no-what-if", help="Look for what would change the verdict, by replaying.")
+]
+
 
 def command(
     runs: Annotated[
@@ -21,9 +25,15 @@ def command(
     output: options.Output = None,
     title: Annotated[str | None, typer.Option("--title", help="What the page is called.")] = None,
     need: options.Needs = None,
+    what_if: WhatIf = True,
+    profile: options.Profile = "reference",
     force: options.Force = False,
 ) -> None:
-    """Make one self-contained HTML page of runs."""
+    """Make one self-contained HTML page of runs.
+
+    To find what would change the verdict, the program is replayed with more and with less of what it does; that needs
+    the cost profile that the runs were made with.
+    """
     from tracekit import api
     from tracekit.cli import inputs
     from tracekit.cli import output as out
@@ -32,7 +42,16 @@ def command(
     _refuse_overwrite(target, force)
     found = inputs.reportable(runs)
     out.wrote(
-        api.write_report(found.runs, target, trace=found.trace, program=found.program, title=title, needs=need or ())
+        api.write_report(
+            found.runs,
+            target,
+            trace=found.trace,
+            program=found.program,
+            title=title,
+            needs=need or (),
+            what_if=what_if,
+            profile=profile,
+        )
     )
 
 

@@ -1,7 +1,9 @@
-"""`tracekit verdict`: which form fits a workload, why, and what would change the answer."""
+"""`tracekit verdict`: which form fits some work, why, and what would change the answer."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,64 +11,110 @@ import typer
 from tracekit.cli import options
 
 if TYPE_CHECKING:
-    from tracekit.cli.turning import Try, Turning
+    from tracekit.machine.limits import Limit
     from tracekit.program.workload import Workload
-    from tracekit.tables.bundle import Run
+    from tracekit.report.outlook import Outlook
+    from tracekit.report.view import View
+    from tracekit.tables.bundle import Program, Trace
+    from tracekit.verdict.outlook import Question
+    from tracekit.verdict.vary import Variable
 
 Vary = Annotated[
     list[str] | None,
-    typer.Option("--vary", metavar="PARAMETER", help="Vary this parameter only; may be repeated. By default all."),
+    typer.Option(
+        "--vary", metavar="NAME", help="Vary this alone: a parameter, CPUs, ...; may be repeated. By default all."
+    ),
 ]
+Memory = Annotated[
+    str | None, typer.Option("--memory", metavar="SIZE", help="How many tasks fit in this, such as 4GB; by default in this machine's.")
+]  # fmt: skip
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="WORKLOAD|SCENARIO", help="A workload file, or a scenario by name.")],
+    what: Annotated[
+        str,
+        typer.Argument(metavar="FILE|BUNDLE|SCENARIO", help="A recording, a bundle, a workload file or a scenario."),
+    ],
     need: options.Needs = None,
     vary: Vary = None,
+    memory: Memory = None,
     cpus: options.Cpus = None,
     profile: options.Profile = "reference",
     json: options.Json = False,
 ) -> None:
-    """Say which form fits a workload, by how much, why, and what would change the answer.
+    """Say which form fits some work, by how much, why, and what would change the answer.
 
-    The answer is found again with each parameter of the workload larger and smaller, until another form is first;
-    the value where that happens is then narrowed down by replaying between.
+    The answer is found again with more and with less of each parameter of a workload file (of a recording: of its
+    compute, waits and messages) and of CPUs, until another form is first; where that happens is then narrowed down.
     """
     from tracekit import api
     from tracekit.cli import output as out
-    from tracekit.program.synthesize import synthesize
+    from tracekit.machine.profile import load_profile
     from tracekit.report.figures import verdict as figure
-    from tracekit.report.needs import broken, known_needs
+    from tracekit.report.needs import known_needs
+    from tracekit.report.outlook import sentences
     from tracekit.report.view import build_view
+    from tracekit.verdict.outlook import Question
     from tracekit.vocabulary import FORMS
 
-    needs = known_needs(need or ())
-    workload = _workload(what)
-    chosen = _parameters(workload, vary)
-    program = synthesize(workload)
-    runs = api.replay(program, FORMS, cpus=cpus, profile=profile)
-    found = figure.compute(build_view(runs, None, program, workload.name, needs))
-    fitting = tuple(form for form in FORMS if not broken(form, needs))
-    best = found["best"][0] if len(found["best"]) == 1 else None
-    turnings = []
-    if best is not None and len(fitting) > 1:
-        turnings = _turnings(workload, chosen, best, fitting, found["margin"], cpus, profile)
+    needs, limits = known_needs(need or ()), _limits(memory)
+    subject = _subject(what, profile)
+    runs = api.replay(subject.program, FORMS, cpus=cpus or subject.cpus, profile=profile)
+    variables = _variables(subject, int(runs[0].meta["cpus"]), vary)
+
+    def ask(best: str | None, margin: float) -> Outlook:
+        return _outlook(Question(runs, best, margin, load_profile(profile), needs, limits), variables, subject.name)
+
+    view: View = build_view(runs, subject.trace, subject.program, subject.name, needs, ask)
+    found = figure.compute(view)
     if json:
-        out.say_json({**found, "turning_points": [vars(turning) for turning in turnings]})
+        out.say_json({**found, "outlook": asdict(found["outlook"]) if found["outlook"] else None})
         return
     out.say(found["sentence"])
-    out.say()
-    out.say(_told(best, fitting, chosen, turnings))
+    if found["outlook"]:
+        out.say("\nWhat would change the answer:")
+        out.say("\n".join(f"  {line}" for line in sentences(found["outlook"])))
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What the verdict is about: a program, and the recording or the workload file that it comes from."""
+
+    name: str
+    program: Program
+    trace: Trace | None = None
+    workload: Workload | None = None
+
+    @property
+    def cpus(self) -> int | None:
+        """As many as the recording had."""
+        return self.trace.meta.get("cpus") if self.trace else self.program.meta.get("cpus")
+
+
+def _subject(what: str, profile: str) -> _Subject:
+    from tracekit import api
+    from tracekit.cli import inputs
+    from tracekit.program.rt_app import is_rt_app
+    from tracekit.program.synthesize import synthesize
+    from tracekit.tables.bundle import Program
+
+    path = Path(what)
+    if path.suffix == inputs.WORKLOAD_SUFFIX or not (path.exists() or is_rt_app(path)):
+        workload = _workload(what)
+        return _Subject(workload.name, synthesize(workload), workload=workload)
+    work = inputs.work(what)
+    if isinstance(work.given, Program):
+        return _Subject(work.name, work.given)
+    return _Subject(work.name, api.extract(work.given, profile=profile), work.given)
 
 
 def _workload(what: str) -> Workload:
-    from pathlib import Path
-
+    from tracekit.cli.inputs import WORKLOAD_SUFFIX
     from tracekit.cli.suggest import unknown
     from tracekit.program.catalog import scenarios
     from tracekit.program.workload import load_workload
 
-    if what.endswith(".toml") or Path(what).is_file():
+    if what.endswith(WORKLOAD_SUFFIX):
         return load_workload(what)
     known = scenarios()
     if what not in known:
@@ -74,78 +122,38 @@ def _workload(what: str) -> Workload:
     return load_workload(known[what].path)
 
 
-def _parameters(workload: Workload, vary: list[str] | None) -> list[str]:
+def _variables(subject: _Subject, cpus: int, vary: list[str] | None) -> list[Variable]:
     from tracekit.cli.suggest import unknown
+    from tracekit.verdict.vary import of_program, of_workload
 
+    program, workload = subject.program, subject.workload
+    found = of_workload(workload, program, cpus) if workload else of_program(program, cpus)
+    names = [variable.name for variable in found]
     for name in vary or ():
-        if name not in workload.parameters:
-            raise unknown("parameter", name, workload.parameters)
-    return list(dict.fromkeys(vary or workload.parameters))
+        if name not in names:
+            raise unknown("parameter", name, names)
+    return [variable for variable in found if not vary or variable.name in vary]
 
 
-def _turnings(
-    workload: Workload, parameters: list[str], best: str, fitting: tuple[str, ...], margin: float, cpus: int | None,
-    profile: str,
-) -> list[Turning]:  # fmt: skip
+def _limits(memory: str | None) -> tuple[Limit, ...]:
+    """Those of this machine; with `memory` that instead of its own. Raises UsageError."""
+    from tracekit.errors import UsageError
+    from tracekit.machine.limits import Limit, machine_limits
+    from tracekit.units import parse_bytes
+
+    found = machine_limits()
+    if memory is None:
+        return found
+    try:
+        size = parse_bytes(memory)
+    except ValueError as error:
+        raise UsageError(f"--memory {error}") from None
+    return (*(limit for limit in found if limit.kind != "memory"), Limit(f"memory of {memory}", "memory", size))
+
+
+def _outlook(question: Question, variables: list[Variable], name: str) -> Outlook:
     from tracekit.cli.progress import progress
-    from tracekit.cli.turning import turning_point
+    from tracekit.verdict.outlook import outlook
 
-    found = []
-    with progress(f"varying {workload.name}") as line:
-        for name in parameters:
-            line.say(f"varying {name}")
-            own = workload.parameters[name]
-            turning = turning_point(name, own, best, _try(workload, name, fitting, cpus, profile), margin)
-            found += [turning] if turning else []
-    return found
-
-
-def _try(workload: Workload, name: str, fitting: tuple[str, ...], cpus: int | None, profile: str) -> Try:
-    from tracekit import api
-    from tracekit.cli.turning import MAX_SEGMENTS, Ranking
-    from tracekit.errors import ModelError, WorkloadError
-    from tracekit.program.synthesize import synthesize
-
-    def tried(value: int) -> Ranking | None:
-        try:
-            program = synthesize(workload, overrides={name: value})
-            if program.tables["segments"].num_rows > MAX_SEGMENTS:
-                return None
-            runs = api.replay(program, fitting, cpus=cpus, profile=profile)
-        except (WorkloadError, ModelError):  # beyond what the parameter can be
-            return None
-        return {str(run.meta["form"]): int(run.meta["end_ns"]) for run in runs if _done(run)}
-
-    return tried
-
-
-def _done(run: Run) -> bool:
-    """A form that ends early by losing work is not the faster for it."""
-    return run.meta["outcome"] == "completed" and not (run.meta.get("failure") or {}).get("tasks_ended")
-
-
-def _told(best: str | None, fitting: tuple[str, ...], parameters: list[str], turnings: list[Turning]) -> str:
-    from tracekit.report.wording import plural
-
-    if best is None:
-        return "No form is first, so there is no answer that could change."
-    if len(fitting) == 1:
-        return f"Only {plural(best)} meet the needs, whatever the parameters."
-    if not turnings:
-        return f"{plural(best).capitalize()} stay first with {', '.join(parameters)} up to 64 times larger and smaller."
-    lines = [f"What would change the answer ({plural(best)} now):"]
-    lines += [f"  {_line(turning)}" for turning in turnings]
-    rest = [name for name in parameters if name not in {turning.parameter for turning in turnings}]
-    return "\n".join(lines + ([f"  not {', '.join(rest)}, as far as was tried"] if rest else []))
-
-
-def _line(turning: Turning) -> str:
-    from tracekit.report.wording import plural
-    from tracekit.units import format_duration
-
-    side = "above" if turning.at > turning.own else "below"
-    times = ", ".join(f"{plural(form)} {format_duration(ns)}" for form, ns in turning.makespans_ns.items())
-    return (
-        f"{turning.parameter}: {plural(turning.best)} are first at {turning.at:,} and {side} "
-        f"(it is {turning.own:,}; at {turning.before:,} not yet): {times}"
-    )
+    with progress(f"varying {name}") as line:
+        return outlook(question, variables, lambda varied: line.say(f"varying {varied}"))

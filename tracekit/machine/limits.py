@@ -85,16 +85,20 @@ def curve(profile: Profile) -> dict[str, list[tuple[int, int, int]]]:
     return {form: [(tasks, *memory_of(profile, form, tasks)) for tasks in COUNTS] for form in FORMS}
 
 
-def reach(profile: Profile, limits: tuple[Limit, ...]) -> dict[str, Reach]:
-    """Where each form stops; a form that nothing stops has -1 tasks."""
-    return {form: min(_stops(profile, limits, form), key=lambda stop: stop.tasks, default=Reach(form, -1, "nothing"))
+def reach(
+    profile: Profile, limits: tuple[Limit, ...], resident_bytes: Mapping[str, int] | None = None
+) -> dict[str, Reach]:
+    """Where each form stops; a form that nothing stops has -1 tasks. A task of a form in `resident_bytes` holds that
+    much, others what the profile says."""
+    held = resident_bytes or {}
+    return {form: min(_stops(profile, limits, form, held.get(form)), key=lambda stop: stop.tasks, default=Reach(form, -1, "nothing"))
             for form in FORMS}  # fmt: skip
 
 
-def _stops(profile: Profile, limits: tuple[Limit, ...], form: str) -> list[Reach]:
+def _stops(profile: Profile, limits: tuple[Limit, ...], form: str, held: int | None) -> list[Reach]:
     fixed, _ = memory_of(profile, form, 0)
     each: Mapping[str, tuple[int, int]] = {
-        _MEMORY: (fixed, profile.value(f"{form}_resident_bytes")),
+        _MEMORY: (fixed, held or profile.value(f"{form}_resident_bytes")),
         _TASKS: (_OTHER_TASKS, 1 if form != "goroutine" else 0),
         _MAPPINGS: (_PROCESS_MAPPINGS, MAPPINGS_OF_A_THREAD if form == "thread" else 0),
     }

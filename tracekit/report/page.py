@@ -14,7 +14,7 @@ from tracekit.errors import TracekitError, UsageError
 from tracekit.report.figures import FIGURES
 from tracekit.report.figures.base import Drawing, Plot
 from tracekit.report.markup import script_json, text
-from tracekit.report.view import View, build_view
+from tracekit.report.view import Ask, View, build_view
 from tracekit.report.wording import listed
 from tracekit.tables.bundle import Program, Run, Trace
 
@@ -26,15 +26,16 @@ def render(
     program: Program | None = None,
     title: str | None = None,
     needs: tuple[str, ...] = (),
+    ask: Ask | None = None,
 ) -> str:
     """The report as one HTML page; the same input gives the same bytes. The title is the program's name by default.
 
     With `trace`, the recording stands beside the runs, and its replay in its own form sets the margin of the
-    verdict. Forms that break one of the `needs` (report/needs.py) are out. Raises UsageError without runs.
+    verdict. Forms that break one of the `needs` (report/needs.py) are out. `ask` finds what would change it. Raises UsageError without runs.
     """
     if not runs:
         raise UsageError("a report needs at least one run", remedy="replay the program under a model first")
-    view = build_view(runs, trace, program, title, needs)
+    view = build_view(runs, trace, program, title, needs, ask)
     sections = [Section(figure.name, figure.title, figure.explain, figure.make(view)) for figure in FIGURES]
     return compose(view.title, _subtitle(view), sections)
 
@@ -72,9 +73,10 @@ def write_report(
     program: Program | None = None,
     title: str | None = None,
     needs: tuple[str, ...] = (),
+    ask: Ask | None = None,
 ) -> Path:
     """Render to `path`. Raises TracekitError when that can't be."""
-    return write_page(render(runs, trace=trace, program=program, title=title, needs=needs), path)
+    return write_page(render(runs, trace=trace, program=program, title=title, needs=needs, ask=ask), path)
 
 
 def write_page(page: str, path: Path) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,8 +14,11 @@ from tracekit.metrics.activity import Activity, activity
 from tracekit.metrics.compare import RECORDED, bundle_labels, side_by_side
 from tracekit.metrics.fidelity import own_form_run, recorded_tasks, self_replay_error
 from tracekit.metrics.measure import measure_activity
+from tracekit.report.outlook import Outlook
 from tracekit.report.palette import model_colours
 from tracekit.tables.bundle import Program, Run, Trace
+
+Ask = Callable[[str | None, float], Outlook]  # the form that is first, and the margin → what would change that
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class View:
     trace: Trace | None
     program: Program | None
     needs: tuple[str, ...] = ()  # report/needs.py; a form that breaks one is out
+    ask: Ask | None = None  # what would change the verdict, if anybody can say
 
     @property
     def runs(self) -> tuple[Subject, ...]:
@@ -103,6 +107,7 @@ def build_view(
     program: Program | None,
     title: str | None,
     needs: tuple[str, ...] = (),
+    ask: Ask | None = None,
 ) -> View:
     """Measure every bundle. The recording is restricted to the tasks that the runs replay."""
     bundles: list[Trace | Run] = [*([trace] if trace is not None else []), *runs]
@@ -113,5 +118,5 @@ def build_view(
         recording = isinstance(bundle, Trace) or bundle.meta.get("model") == RECORDED
         seen = activity(bundle, recorded_tasks(bundle, runs) if recording else None)
         subjects.append(Subject(label, colours[label], bundle, seen, measure_activity(seen)))
-    view = View(title or "", tuple(subjects), trace, program, needs)
+    view = View(title or "", tuple(subjects), trace, program, needs, ask)
     return view if title else replace(view, title=str(view.program_meta.get("name") or "tracekit report"))

@@ -9,6 +9,7 @@ import polars as pl
 from tracekit.report.figures.base import Drawing, Figure
 from tracekit.report.markup import text
 from tracekit.report.needs import NEEDS, broken
+from tracekit.report.outlook import sentences
 from tracekit.report.view import Subject, View
 from tracekit.report.wording import listed, percent, plural
 from tracekit.units import format_bytes, format_duration
@@ -17,11 +18,15 @@ from tracekit.vocabulary import OVERHEADS
 MARGIN = 0.05  # without a recording to compare with: what a second batch of the same measurement moves by, and more
 LEAST_MARGIN = 0.01  # a good self-replay does not make the models exact
 
+_HOW = (
+    '<p class="margin">Found by replaying the program again with more and less of each; × is how many times as much as it '
+    "has. To vary the parameters of a workload file one by one: <code>tracekit verdict FILE</code>.</p>"
+)
 Verdict = dict[str, Any]
 
 
 def compute(view: View) -> Verdict:
-    """`sentence`, and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`, and
+    """`sentence` and its `clauses`, `outlook` (what would change it; None: not asked), and what it rests on: `best` (labels), `margin`, `margin_source`, `makespans_ns`, `driver`, and
     `out`: the needs that each form left out breaks, by label."""
     margin, source = _margin(view)
     everyone = sorted(
@@ -35,9 +40,13 @@ def compute(view: View) -> Verdict:
     driver = _driver(ranked)
     first = _finish(ranked, best, margin) if ranked else _nothing(stuck)
     clauses = [first, *_price(ranked, everyone, out, margin), _why(driver), *_trades(ranked), *map(_stuck, stuck)]
-    sentence = "; ".join(clause for clause in clauses if clause)
+    clauses = [clause for clause in clauses if clause]
+    sentence = "; ".join(clauses)
+    only = str(best[0].bundle.meta.get("form")) if len(best) == 1 else None
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}.",
+        "clauses": clauses,
+        "outlook": view.ask(only, margin) if view.ask and ranked else None,
         "best": [s.label for s in best],
         "makespans_ns": {s.label: _makespan(s) for s in ranked},
         "margin": margin,
@@ -154,10 +163,17 @@ def _stuck(subject: Subject) -> str:
 def draw(verdict: Verdict, view: View) -> Drawing:
     """The sentence, and under it what margin it claims."""
     del view
+    first, *rest = (f"{clause[:1].upper()}{clause[1:]}." for clause in verdict["clauses"])
+    outlook = sentences(verdict["outlook"]) if verdict["outlook"] else []
     return Drawing(
-        f'<p class="verdict">{text(verdict["sentence"])}</p>'
+        f'<p class="verdict">{text(first)}</p>{_items(rest)}'
         f'<p class="margin">Margin: {text(percent(verdict["margin"]))}: {text(verdict["margin_source"])}.</p>'
+        + (f"<h3>What would change the answer</h3>{_items(outlook)}{_HOW}" if outlook else "")
     )
+
+
+def _items(lines: list[str]) -> str:
+    return f"<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>" if lines else ""
 
 
 FIGURE = Figure(

@@ -1,29 +1,17 @@
-"""What would change the answer: the nearest value of a workload's parameter at which another form is best."""
+"""The nearest value of a parameter at which another form is best."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
-FACTORS = (2, 4, 8, 16, 32, 64)  # how far from the file's own value a parameter is tried, up and down
+from tracekit.report.outlook import Turning
+
+FACTORS = (2, 4, 8, 16, 32, 64)  # how far from its own value a parameter is tried, up and down
 CLOSE_ENOUGH = 1.1  # between the last two values tried
-MAX_SEGMENTS = 300_000  # of a program that is tried: a turning point beyond is not looked for
 
 Ranking = Mapping[str, int]  # makespan by form, of the forms that complete and meet the needs
 Try = Callable[[int], Ranking | None]  # a parameter's value → the ranking; None where the program can't be
-
-
-@dataclass(frozen=True)
-class Turning:
-    """From `at` on (going away from the file's value), `best` is first instead of the form that was."""
-
-    parameter: str
-    own: int
-    at: int
-    before: int  # the last value at which the answer was still the old one
-    best: str
-    makespans_ns: Ranking
 
 
 def leader(ranking: Ranking, margin: float) -> str | None:
@@ -36,8 +24,11 @@ def leader(ranking: Ranking, margin: float) -> str | None:
     return order[0]
 
 
-def turning_point(parameter: str, own: int, best: str, tried: Try, margin: float) -> Turning | None:
-    """Try ever further values, up and down, and bisect between the last with the old answer and the first with a new."""
+def turning_point(parameter: str, own: int, best: str | None, tried: Try, margin: float, unit: str = "") -> Turning | None:  # fmt: skip
+    """Try ever further values, up and down, and bisect between the last with the old answer and the first with a new.
+
+    Without a `best` (too close to call) the new answer is that any form is first.
+    """
     last: dict[int, int] = {1: own, -1: own}
     for factor in FACTORS:
         for direction in (1, -1):
@@ -49,15 +40,17 @@ def turning_point(parameter: str, own: int, best: str, tried: Try, margin: float
                 continue
             first = leader(ranking, margin)
             if first not in (best, None):
-                return _bisect(parameter, own, best, (last[direction], value), ranking, tried, margin)
+                at, before, ranking = _bisect(best, (last[direction], value), ranking, tried, margin)
+                return Turning(parameter, unit, own, at, before, min(ranking, key=ranking.__getitem__), ranking)
             if first == best:
                 last[direction] = value
     return None
 
 
 def _bisect(
-    parameter: str, own: int, best: str, between: tuple[int, int], ranking: Ranking, tried: Try, margin: float
-) -> Turning:
+    best: str | None, between: tuple[int, int], ranking: Ranking, tried: Try, margin: float
+) -> tuple[int, int, Ranking]:
+    """The value with a new answer that is nearest to one without, that one, and the ranking at the first."""
     old, new = between
     while max(old, new) > CLOSE_ENOUGH * min(old, new) and abs(old - new) > 1:
         middle = round(math.sqrt(old * new))
@@ -68,5 +61,4 @@ def _bisect(
             new, ranking = middle, found
         else:
             old = middle
-    first = min(ranking, key=lambda form: ranking[form])
-    return Turning(parameter, own, new, old, first, ranking)
+    return new, old, ranking
