@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from tracekit.errors import SourceError, TracekitError
 from tracekit.sources.base import Combining, Progress, ReadOptions, Source
+from tracekit.sources.digest import sha256_of
 from tracekit.sources.wrapped import Plain, unpacked, wrapper_of
 from tracekit.tables.bundle import Trace
 
@@ -90,11 +90,9 @@ def noted(trace: Trace, files: Sequence[Given]) -> Trace:
 
 
 def _facts(file: Given) -> dict[str, Any]:
-    with file.path.open("rb") as opened_file:
-        digest = hashlib.file_digest(opened_file, "sha256").hexdigest()
     return {
         "path": str(file.path),
-        "sha256": digest,
+        "sha256": sha256_of(file.path),
         "size_bytes": file.path.stat().st_size,
         "wrapper": file.wrapper,
         "unpacked_bytes": file.plain.path.stat().st_size,

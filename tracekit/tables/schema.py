@@ -7,6 +7,7 @@ Arrow dictionary of strings over one vocabulary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tracekit import vocabulary as words
@@ -188,6 +189,7 @@ def arrow_type(column: Column) -> pa.DataType:
     return {"int64": pa.int64(), "int32": pa.int32(), "bool": pa.bool_(), "string": pa.string()}[column.dtype]
 
 
+@cache
 def arrow_schema(table: str) -> pa.Schema:
     """The Arrow schema of a declared table, with unit and meaning as field metadata."""
     import pyarrow as pa

@@ -6,7 +6,6 @@ open, and all ranges, texts and stacks.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ import numpy as np
 
 from tracekit.errors import SourceError
 from tracekit.sources.base import Progress, ReadOptions, Sink, no_progress
+from tracekit.sources.digest import sha256_of
 from tracekit.sources.go_trace import snapshot
 from tracekit.sources.go_trace.batches import (
     KIND,
@@ -93,17 +93,12 @@ def read_trace(path: Path, options: ReadOptions) -> Trace:
     sink = options.sink or collector
     assert sink is not None
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
-        digest = beside.submit(_digest, path)
+        digest = beside.submit(sha256_of, path)
         reading = read_file(path, progress=options.progress, sink=sink, streaming=collector is None)
         sink.append("gaps", gap_table(reading.holes, int(reading.state.totals[0].first)))
         meta = trace_meta(reading, path, digest.result())
     tables = collector.tables() if collector else {name: empty(of) for name, of in BUNDLES["trace"].items()}
     return Trace(tables, meta)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _File:

@@ -17,7 +17,9 @@ from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.events import Number, Records, Row, Rows
 from tracekit.sources.kernel.world import NULL
 
-_FURTHEST = 16  # places that a row is moved to stand in order; one further from its place is left for who sorts all
+# Places that rows are moved, per row, to stand in order. Few are out of it, so some can be far from their place; in a
+# recording where many are, the rest is left for who sorts all.
+_MOVES_PER_ROW = 4
 
 Ids = npt.NDArray[np.int32]
 Column = npt.NDArray[Any]
@@ -53,7 +55,7 @@ _WAKEUP_TYPES = (np.int64, np.int32, np.int32, np.int32, np.int32, np.int8)
 def take_intervals(world: k.World, renamed: Ids) -> Intervals:
     """The settled intervals that have a length, in the order in which they began; they leave `world`.
 
-    `renamed` has the task_id of each task. Of equal starts, the lower task_id comes first as far as it is near.
+    `renamed` has the task_id of each task. Of equal starts, the lower task_id comes first.
     """
     tasks, cpus, used = world.tasks[: world.counts[k.N_TASKS]], world.cpus, int(world.counts[k.N_INTERVALS])
     cpus["before_row"][cpus["pending"] == 0] = k.NULL
@@ -113,10 +115,10 @@ def _renumber(numbers: Rows, held: Rows) -> None:
 
 
 @lean
-def _place(to: Intervals, count: int, start_ns: int, task_id: int) -> Number:
-    """Where among the last rows one belongs that begins then; they have made room."""
+def _place(to: Intervals, count: int, start_ns: int, task_id: int, most: int) -> Number:
+    """Where among the rows one belongs that begins then; they have made room. Stops after `most` moves."""
     place = count
-    while place > 0 and count - place < _FURTHEST:
+    while place > 0 and count - place < most:
         before = place - 1
         if to.start_ns[before] < start_ns or (to.start_ns[before] == start_ns and to.task_id[before] <= task_id):
             break
@@ -132,8 +134,9 @@ def _place(to: Intervals, count: int, start_ns: int, task_id: int) -> Number:
 
 
 @lean
-def _put_interval(to: Intervals, count: int, row: Row, task_id: int) -> None:
-    place = _place(to, count, row["start_ns"], task_id)
+def _put_interval(to: Intervals, count: int, row: Row, task_id: int, most: int) -> Number:
+    """The row where it belongs; returns how many others were moved."""
+    place = _place(to, count, row["start_ns"], task_id, most)
     to.task_id[place] = task_id
     to.cpu[place] = row["cpu"]
     to.state[place] = row["state"]
@@ -141,19 +144,21 @@ def _put_interval(to: Intervals, count: int, row: Row, task_id: int) -> None:
     to.end_ns[place] = row["end_ns"]
     to.reason[place] = row["reason"]
     to.inferred[place] = row["inferred"] != 0
+    return count - place
 
 
 @cached_njit
 def split_intervals(rows: Records, used: int, held: Rows, renamed: Ids, to: Intervals) -> int:
     """Of the used rows (INTERVAL) those that are `held` move to the front, the others into `to`; returns how many."""
     count = kept = 0
+    moves = _MOVES_PER_ROW * used
     for number in range(used):
         row = rows[number]
         if kept < len(held) and held[kept] == number:
             rows[kept] = row
             kept += 1
         elif row["end_ns"] > row["start_ns"]:
-            _put_interval(to, count, row, renamed[row["task"]])
+            moves -= _put_interval(to, count, row, renamed[row["task"]], moves)
             count += 1
     return count
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from tracekit.sources.kernel.events import GAP, Records, Rows
+from tracekit.jit import cached_njit
+from tracekit.sources.kernel.events import GAP, Number, Records, Rows, wide
 from tracekit.sources.kernel.numbers import Bytes
 from tracekit.sources.perf_data import walk
 from tracekit.sources.perf_data.records import Window
@@ -39,13 +40,18 @@ class Holes:
 
     def take(self, window: Window, verdicts: Rows) -> None:
         """A window's records, with what `judging.judge` says of each: a time, or -1."""
-        timed = np.flatnonzero(is_timed(window.records))
-        self._take_damage(window, timed)
-        self._take_lost(window.data, window.records, verdicts)
-        if len(timed):
-            times = window.records["time_ns"][timed]
-            self._first_ns = int(times[0]) if self._first_ns < 0 else self._first_ns
-            self._last_ns = int(times[-1])
+        first_ns, last_ns, lost = (int(number) for number in surveyed(window.records))
+        if first_ns >= 0:
+            for before_ns, cause, where in self._open:
+                self.add(before_ns if before_ns >= 0 else first_ns, first_ns, cause, -1, -1, where)
+            self._open = []
+        if window.damage:
+            self._take_damage(window)
+        if lost:
+            self._take_lost(window.data, window.records, verdicts)
+        if first_ns >= 0:
+            self._first_ns = first_ns if self._first_ns < 0 else self._first_ns
+            self._last_ns = last_ns
 
     def add_astray(self, records: Records, before_ns: Rows) -> None:
         """Samples whose time contradicts those before and after them on the same CPU."""
@@ -76,13 +82,10 @@ class Holes:
         self.gaps.append(row)
         self.streams.append(stream)
 
-    def _take_damage(self, window: Window, timed: Rows) -> None:
+    def _take_damage(self, window: Window) -> None:
         """Holes in the file: between the samples around each."""
+        timed = np.flatnonzero(is_timed(window.records))
         places, times = window.records["at"][timed], window.records["time_ns"][timed]
-        if len(timed):
-            for before_ns, cause, where in self._open:
-                self.add(before_ns if before_ns >= 0 else int(times[0]), int(times[0]), cause, -1, -1, where)
-            self._open = []
         for damage in window.damage:
             before = int(np.searchsorted(places, damage.start)) - 1
             after = int(np.searchsorted(places, damage.end))
@@ -104,6 +107,20 @@ class Holes:
                 self._lost += lost
                 start_ns = int(verdicts[row]) if verdicts[row] >= 0 else end_ns
                 self.add(start_ns, end_ns, "lost_records", lost, int(record["cpu"]))
+
+
+@cached_njit
+def surveyed(records: Records) -> tuple[Number, Number, Number]:
+    """The first and the last time of records that `is_timed` finds, or -1, and how many tell of lost records."""
+    first_ns = last_ns = wide(-1)
+    lost = 0
+    for row in range(len(records)):
+        kind, time_ns = records[row]["type"], records[row]["time_ns"]
+        if kind in _TIMED and time_ns > 0:
+            first_ns = time_ns if first_ns < 0 else first_ns
+            last_ns = time_ns
+        lost += kind == walk.LOST or kind == walk.LOST_SAMPLES
+    return first_ns, last_ns, lost
 
 
 def is_timed(records: Records) -> npt.NDArray[np.bool_]:

@@ -36,15 +36,17 @@ class Names:
             raw = np.full(len(named), -1, np.int64)
             sampled = np.flatnonzero(named["type"] == walk.SAMPLE)
             raw[sampled] = walk.raw_places(data, named[sampled], self._layouts, self._big)
-            return [self._one(data, *row) for row in zip(named, raw.tolist(), roles.tolist(), strict=True)]
+            view = data.data
+            return [self._one(view, *row) for row in zip(named.tolist(), raw.tolist(), roles.tolist(), strict=True)]
 
         return read
 
-    def _one(self, data: Bytes, record: np.void, raw: int, role: int) -> str:
-        end = int(record["at"]) + int(record["size"])
-        if record["type"] == walk.COMM:
-            return _text(data[int(record["at"]) + _COMM_AT : end])
-        field = self._fields[int(record["attr"])][role] if raw >= 0 else None
+    def _one(self, data: memoryview, record: tuple[int, ...], raw: int, role: int) -> str:
+        at, _, _, size, kind, attr = record  # as RECORD has them
+        end = at + size
+        if kind == walk.COMM:
+            return _text(data[at + _COMM_AT : end])
+        field = self._fields[attr][role] if raw >= 0 else None
         return _text(_field_bytes(data[:end], raw, field, self._big)) if field else ""
 
     def _reader_by_notes(self, data: Bytes, records: Records, events: Records) -> NameReader:
@@ -54,7 +56,7 @@ class Names:
         notes = np.flatnonzero((events["kind"] == _COMM) | ((events["kind"] == _FORK) & (events["cpu"] < 0)))
         for row in notes.tolist():
             if events["kind"][row] == _COMM:
-                name = self._one(data, records[row], -1, 1)
+                name = self._one(data.data, records[row].item(), -1, 1)
             else:
                 name = history.get(int(events["tid"][row]), [(-1, "")])[-1][1]
             history.setdefault(int(events["target_tid"][row]), []).append((row, name))
@@ -76,13 +78,13 @@ def _name_fields(event: EventFormat | None) -> tuple[Field | None, Field | None]
     return event.fields.get(own), event.fields.get(target)
 
 
-def _field_bytes(data: Bytes, raw: int, field: Field, big: bool) -> Bytes:
+def _field_bytes(data: memoryview, raw: int, field: Field, big: bool) -> memoryview:
     at, size = raw + field.offset, field.size
     if field.dynamic:  # a 32-bit word: the offset below, the length above (include/trace/trace_events.h)
-        word = int.from_bytes(data[at : at + 4].tobytes(), "big" if big else "little")
+        word = int.from_bytes(data[at : at + 4], "big" if big else "little")
         at, size = raw + (word & 0xFFFF), word >> 16
     return data[at : at + size]
 
 
-def _text(raw: Bytes) -> str:
+def _text(raw: memoryview) -> str:
     return raw.tobytes().split(b"\0", 1)[0].decode("utf-8", "replace")

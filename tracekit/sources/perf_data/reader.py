@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,6 +13,7 @@ import numpy as np
 from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
+from tracekit.sources.digest import sha256_of
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.merging import merged, of_one_run
@@ -35,7 +35,7 @@ def read(path: Path, options: ReadOptions) -> Trace:
         raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
     data = mapped(path)
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
-        digest = beside.submit(_digest, path)
+        digest = beside.submit(sha256_of, path)
         return _trace(data, where, options, digest)
 
 
@@ -48,7 +48,7 @@ def read_together(paths: Sequence[Path], options: ReadOptions) -> Trace:
     except SourceError as error:
         raise SourceError(error.what, where=str(paths[0]), remedy=HOW_TO_RECORD) from None
     metas = [
-        _meta(built, header, notes, str(path), len(data), _digest(path))
+        _meta(built, header, notes, str(path), len(data), sha256_of(path))
         for (header, notes, _), data, path in zip(parts, files, paths, strict=True)
     ]
     return Trace(built.tables, of_one_run(metas))
@@ -58,11 +58,6 @@ def mapped(path: Path) -> Bytes:
     """The file's bytes, which come into memory as they are read and can be let go (tape.let_go)."""
     with path.open("rb") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def opened(

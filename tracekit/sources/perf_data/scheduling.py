@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tracekit.jit import cached_njit
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.copying import concatenated, taken
 from tracekit.sources.kernel.events import (
@@ -15,8 +16,10 @@ from tracekit.sources.kernel.events import (
     SCHEDULING_KINDS,
     Batch,
     KernelStream,
+    Number,
     Records,
     Rows,
+    wide,
 )
 from tracekit.sources.kernel.tracepoints import KIND
 from tracekit.sources.perf_data import judging, walk
@@ -86,9 +89,8 @@ class _Reading:
         """The events that are settled when this window is read, in order of time."""
         self._judge(window)
         until_ns = _FOREVER if window.last else self._settled_ns(window.rounds)
-        ready = self._pending["time_ns"] <= until_ns
-        records = in_time_order(self._pending, ready)
-        self._retain(~ready)
+        records, rest = in_time_order(self._pending, until_ns)
+        self._retain(rest)
         events = decode(window.data, records, self._layouts, self._plan, self._big)
         self._mend_late(events)
         kept = self._kept(events, records)
@@ -131,6 +133,10 @@ class _Reading:
     def _retain(self, kept: Chosen) -> None:
         """Of the pending records only these, and where the last of each CPU is among them."""
         if kept.all():
+            return
+        if not kept.any():
+            self.past.last_row[:] = -1
+            self._pending = np.empty(0, walk.RECORD)
             return
         places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
         self.past.last_row[:] = places[self.past.last_row]
@@ -182,18 +188,47 @@ def _is_foreign(events: Records, records: Records, layouts: Rows) -> bool | None
 
     None while no event tells.
     """
-    sampled = records["type"] == walk.SAMPLE
-    traced = sampled & (events["kind"] >= 0) & (events["kind"] < SCHEDULING_KINDS) & (events["tid"] > 0)
-    if not traced.any() or not (layouts[:, TID_AT] >= 0).all():
-        return None if len(layouts) and (layouts[:, TID_AT] >= 0).all() else False
-    known = int((events["tgid"][traced] >= 0).sum())  # where the sample's tid is that of the event
-    return 2 * known < int(traced.sum())
+    if not len(layouts) or not (layouts[:, TID_AT] >= 0).all():
+        return False
+    traced, known = (int(count) for count in ids_told(events, records))
+    return 2 * known < traced if traced else None
 
 
-def in_time_order(records: Records, chosen: Chosen) -> Records:
-    """The chosen ones by time; records of one time in file order. That is perf's order too."""
-    rows = np.flatnonzero(chosen)
-    times = np.ascontiguousarray(records["time_ns"])[rows]
-    if not (times[1:] >= times[:-1]).all():
-        rows = rows[np.argsort(times, kind="stable")]
-    return taken(records, rows)
+@cached_njit
+def ids_told(events: Records, records: Records) -> tuple[Number, Number]:
+    """How many events of scheduling name a task, and in how many of them the sample's own tid is that task's."""
+    traced = known = 0
+    for row in range(len(events)):
+        event = events[row]
+        if records[row]["type"] == walk.SAMPLE and 0 <= event["kind"] < SCHEDULING_KINDS and event["tid"] > 0:
+            traced += 1
+            known += event["tgid"] >= 0
+    return traced, known
+
+
+def in_time_order(records: Records, until_ns: int) -> tuple[Records, Chosen]:
+    """Those up to a time by time, and which others there are. Of one time in file order: that is perf's order too."""
+    rest = np.empty(len(records), np.bool_)
+    rows, times = np.empty(len(records), np.int64), np.empty(len(records), np.int64)
+    count, ordered = divide(records, until_ns, rest, rows, times)
+    if not ordered:
+        rows[:count] = rows[np.argsort(times[:count], kind="stable")]
+    return taken(records, rows[:count]), rest
+
+
+@cached_njit
+def divide(
+    records: Records, until_ns: int, rest: Chosen, rows: Rows, times: Rows
+) -> tuple[Number, Number]:  # fmt: skip
+    """Rows and times of the records up to a time, which are counted; `rest` are the others. Also whether they rise."""
+    count, ordered, last_ns = 0, True, wide(-1)
+    for row in range(len(records)):
+        time_ns = records[row]["time_ns"]
+        rest[row] = time_ns > until_ns
+        if rest[row]:
+            continue
+        rows[count], times[count] = row, time_ns
+        ordered = ordered and time_ns >= last_ns
+        last_ns = time_ns
+        count += 1
+    return count, ordered

@@ -5,12 +5,12 @@ A row is one state of one task from start to end. `columns` says by which names 
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
+from tracekit.sources.digest import sha256_of
 from tracekit.tables.bundle import Trace
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ class Tables:
 
     def read(self, path: Path, options: ReadOptions) -> Trace:
         """Each row as an interval."""
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = sha256_of(path)
         _refuse_large(path)
         form, table = _table(path)
         size = path.stat().st_size

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
+from tracekit.sources.digest import sha256_of
 from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.numbers import Bytes
@@ -32,13 +32,8 @@ def read(path: Path, options: ReadOptions) -> Trace:
     if path.stat().st_size == 0:
         raise SourceError("the file is empty", where=where, remedy=HOW_TO_RECORD)
     with ThreadPoolExecutor(1) as beside:  # hashing lets go of the interpreter, and so runs beside the reading
-        digest = beside.submit(_digest, path)
+        digest = beside.submit(sha256_of, path)
         return _trace(mapped(path), where, options, digest)
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _trace(data: Bytes, where: str, options: ReadOptions, digest: Future[str]) -> Trace:
