@@ -5,12 +5,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from tracekit.errors import TracekitError, UsageError
 from tracekit.recording import perf, privilege
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.perf_data import SOURCE
+from tracekit.tables.checks import check
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def test_only_events_that_the_kernel_has_are_asked_for(sched: Path) -> None:
 
 def test_without_privilege_the_commands_own_switches_are_asked_for(sched: Path) -> None:
     call = perf.arguments("perf", Path("x.data"), ["ls"], max_bytes=None, whole=False)
-    assert "--switch-events" in call
+    assert {"--switch-events", "-T", "--sample-cpu"} <= set(call)  # a switch without time or CPU says nothing
     assert "-a" not in call
     assert "--max-size" not in call
 
@@ -103,6 +105,27 @@ def test_a_command_is_recorded(tmp_path: Path) -> None:
     trace = SOURCE.read(recorded.path, ReadOptions())
     assert trace.meta["clock"]["name"] == "CLOCK_MONOTONIC"
     assert "sleep" in trace.frame("tasks")["name"].to_list()
+
+
+@pytest.mark.reference
+def test_without_privilege_a_command_is_recorded_by_its_own_switches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which("perf") is None:
+        pytest.skip("perf is not installed")
+    monkeypatch.setattr(privilege, "lacking", lambda: "no right to record the whole machine")
+    try:
+        recorded = perf.record(["sh", "-c", "sleep 0.05; sleep 0.05"], tmp_path / "x.data")
+    except TracekitError as error:
+        pytest.skip(str(error))
+    assert recorded.reduced == "no right to record the whole machine"
+    trace = SOURCE.read(recorded.path, ReadOptions())
+    assert check(trace) == []
+    assert {"sh", "sleep"} <= set(trace.frame("tasks")["name"])
+    slept = trace.frame("intervals").filter(pl.col("state") == "BLOCKED", pl.col("end_ns") - pl.col("start_ns") > 4e7)
+    assert len(slept) >= 3  # two commands, and the shell that waits for them
+    [chosen] = [p["choice"] for p in trace.meta["policies"] if p["policy"] == "the event that makes a task runnable"]
+    assert chosen == "none: the recording has no wakeups"
 
 
 @pytest.mark.reference

@@ -40,7 +40,7 @@ def arguments(perf: str, path: Path, command: Sequence[str], *, max_bytes: int |
         for event in present():
             what += ["-e", f"sched:{event}"]
     else:
-        what = ["--switch-events", "-e", "dummy:u", "-T", "-m", _OWN_BUFFER]
+        what = ["--switch-events", "-e", "dummy:u", "-T", "--sample-cpu", "-m", _OWN_BUFFER]
     bound = ["--max-size", f"{max_bytes}B"] if max_bytes else []
     return [perf, "record", "-q", "-k", CLOCK, *what, *bound, "-o", str(path), "--", *command]
 

@@ -200,10 +200,12 @@ _COUNTED = (
 
 def _policies(building: _Building, chosen: str) -> list[dict[str, object]]:
     used = "wakeup" if building.world.use_wakeup else "waking"
+    instead = "" if used == chosen else f"; the recording has no sched_{chosen}"
+    choice = f"sched_{used}{instead}" if any(building.wakeups.values()) else "none: the recording has no wakeups"
     found: list[dict[str, object]] = [
         {
             "policy": "the event that makes a task runnable",
-            "choice": f"sched_{used}" + ("" if used == chosen else f"; the recording has no sched_{chosen}"),
+            "choice": choice,
             "count": building.wakeups[used],
         }
     ]

@@ -48,9 +48,8 @@ def planned(header: Header, notes: Notes, layouts: Rows, windows: Callable[[], W
     switches = _tells_switches(header, layouts)
     traced = any(attr.type == TRACEPOINT for attr in header.attrs)
     if not traced and not switches and any(attr.flags & CONTEXT_SWITCH for attr in header.attrs):
-        raise SourceError(
-            "its switches lack time or CPU", where=where, remedy="record with: perf record --switch-events -a"
-        )
+        remedy = "record with: perf record --switch-events --timestamp --sample-cpu"
+        raise SourceError("its switches lack time or CPU", where=where, remedy=remedy)
     if not traced and not switches:
         raise SourceError("it has no tracepoints, so no scheduling events", where=where, remedy=HOW_TO_RECORD)
     if notes.formats or not traced:
