@@ -90,3 +90,25 @@ def test_a_wakeup_sees_a_slice_that_is_over() -> None:
     # deadline is the first at 4 ms, and a and b by turns
     tasks = {"c": [sleep(2), compute(2)], "a": [compute(6)], "b": [compute(4)]}
     assert schedule(tasks) == ["aabbccaabbaa"]
+
+
+def test_lag_is_clamped_to_a_slice_and_a_tick() -> None:
+    # entity_lag. x, y, z (nice 19, 15) run a tick each: 273 ms of virtual time. b (1024) comes at 3.9 ms, at V 89, and
+    # has the later deadline until 12 ms, when V is 98.7; it sleeps at once, with a lag of 9.9, of which 4.7 stay. When
+    # it wakes V is 296: 4.7 * (45 + 1024) / 45 = 112 ms behind, which it runs until the tick that sees them over
+    tasks = {"x": [compute(3.9), ("spawn", "b"), compute(99)], "y": [compute(99)], "z": [compute(99)]}
+    run = free(program({**tasks, "b": [sleep(1), compute(200)]}, nice=dict.fromkeys("xyz", 19)))
+    line = picture(run, step_ns=4 * MS)[0]
+    assert line.startswith("xyzx" + "b" * 28)
+    assert line[32] != "b"
+
+
+def test_sleepers_in_the_way_of_the_pick_leave_the_queue() -> None:
+    # wakeup_preempt_fair. With slices of 3 ms d sleeps at v 1, ahead, and stays. At 2.2 ms a is at 1.2, V at 1.1: a is
+    # not eligible, d is, and has the first deadline. 6.18 finds d in w's place and leaves it at that until the tick;
+    # from 6.19 on d leaves (pick_next_entity), w is next, and preempts
+    tasks = {"w": [sleep(2.2), compute(1)], "d": [compute(1), sleep(10)], "a": [compute(4)]}
+    given = {"eevdf.base_slice_ns": 3 * MS}
+    old, new = (schedule(tasks, step_ms=0.2, parameters={**given, "eevdf.version": v})[0] for v in (618, 619))
+    assert old.startswith("d" * 5 + "a" * 15 + "w" * 5 + "a" * 5)
+    assert new.startswith("d" * 5 + "a" * 6 + "w" * 5 + "a" * 14)

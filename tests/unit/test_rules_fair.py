@@ -113,3 +113,9 @@ def test_a_thread_starved_beside_an_idle_cpu_stops_the_run() -> None:
 def test_time_does_not_overflow() -> None:
     with pytest.raises(ModelError, match="52 days"):
         free(computing(a=(1 << 52) / MS + 1))
+
+
+def test_computing_costs_one_event_however_long() -> None:
+    # nothing but its end, a tick with others waiting, or a wakeup can change a decision
+    short, long = (free(computing(a=length)).meta["events"] for length in (4, 4000))
+    assert short == long

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tests.programs import free_profile, program
+from tests.programs import Steps, free_profile, program
 from tests.unit.pictures import compute, computing, free, picture, schedule, sleep
 
 TASKS = {"m": [compute(1), sleep(2), compute(4)], "a": [compute(1)], "b": [compute(6)]}
@@ -57,3 +57,30 @@ def test_a_sync_wakeup_pulls_to_the_wakers_cpu() -> None:
         woken = run.frame("wakeups").filter((pl.col("wakee_id") == 1) & (pl.col("at_ns") == 2_000_000))
         targets += woken["target_cpu"].to_list()
     assert targets == [0, 1]
+
+
+def test_threads_with_many_partners_are_left_where_they_were() -> None:
+    # record_wakee, wake_wide. r woke s and q in turn: 2 flips, as many as CPUs share the cache. w, which woke s and r
+    # twice each, has 4, twice as many: its next wakeup of r, though sync and w alone on CPU 0, leaves it to CPU 1
+    def target_after(rounds: int) -> int:
+        round_of_w = [compute(1), ("send", "s", 1), compute(1), ("send", "r", 1)]
+        tasks: dict[str, Steps] = {
+            "w": [*round_of_w * rounds, compute(2), ("send", "c", 1), compute(4)],
+            "r": [
+                *[("recv", "r")] * rounds,
+                ("send", "t", 1),
+                ("send", "u", 1),
+                compute(0.1),
+                ("recv", "c"),
+                compute(2),
+            ],
+            "s": [*[("recv", "s")] * rounds, ("recv", "t")],
+            "q": [("recv", "u")],
+            "x": [sleep(2 * rounds + 0.5), compute(8)],
+        }
+        run = free(program(tasks, dict.fromkeys("rsctu", ("channel", 1))), "process", cpus=2, kernel="fifo",
+                   profile=free_profile(wakes_spread=1))  # fmt: skip
+        woken = run.frame("wakeups").filter((pl.col("wakee_id") == 1) & (pl.col("reason").cast(pl.String) != "spawn"))
+        return int(woken.sort("at_ns")["target_cpu"][-1])
+
+    assert [target_after(rounds) for rounds in (1, 2)] == [0, 1]
