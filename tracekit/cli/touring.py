@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from tracekit import api
 from tracekit.cli import output as out
 from tracekit.cli.progress import progress
-from tracekit.machine.limits import curve, machine_limits, reach
+from tracekit.machine.limits import curve, machine_limits, memory_of, reach
 from tracekit.machine.profile import load_profile
 from tracekit.program.catalog import Scenario, scenario_program, scenarios
-from tracekit.report.claims import CLAIMS, Figures, judge
+from tracekit.report.claims import CLAIMS
+from tracekit.report.judging import Compared, Figures, judge
 from tracekit.report.memory_curve import memory_section
 from tracekit.report.page import Section, write_page
 from tracekit.report.tour import Shown, tour
@@ -34,7 +36,8 @@ def all_scenarios(target: Path, json: bool) -> None:
     if json:
         verdicts = [
             {"name": s.name, "claim": s.claim, "verdict": judged[s.name].verdict,
-             "parts": [{"says": p.part.says, "high": p.high, "low": p.low, "ratio": p.ratio, "holds": p.holds}
+             "why": CLAIMS[s.name].why,
+             "parts": [{"says": p.part.says, "found": p.found, "needs": p.needs, "ratio": p.ratio, "holds": p.holds}
                        for p in judged[s.name].parts]}
             for s in shown
         ]  # fmt: skip
@@ -58,16 +61,27 @@ def replayed(scenario: Scenario) -> Shown:
         for value in values:
             changed = scenario_program(scenario.name, overrides={name: value, **_OF_A_SWEEP})
             swept[value] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=CPUS), strict=True))
-    ways = claim.compared.ways if claim.compared else {}
-    compared = {}
-    for way, overrides in ways.items():
-        changed = scenario_program(scenario.name, overrides={**claim.overrides, **overrides})
-        compared[way] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=CPUS), strict=True))
+    compared = {each.title: _ways(scenario.name, each, claim.overrides) for each in claim.compared}
     workload = scenario.path.read_text(encoding="utf-8")
     return Shown(scenario.name, scenario.claim, scenario.look_for, workload, runs, swept, compared)
 
 
+def _ways(name: str, compared: Compared, overrides: Mapping[str, int]) -> dict[str, dict[str, float]]:
+    """By way and form the value of the metric; the runs, which are long, are not kept."""
+    found = {}
+    for way, own in compared.ways.items():
+        program = scenario_program(name, overrides={**overrides, **own})
+        figures = Figures(dict(zip(FORMS, api.replay(program, FORMS, cpus=CPUS), strict=True)))
+        found[way] = {form: figures.value(form, compared.metric)[0] / compared.per for form in FORMS}
+    return found
+
+
 def _memory() -> Section:
+    """The curve of each form, with a last point where this machine refuses one more."""
     profile = load_profile()
     stops = {form: (stop.tasks, stop.stopped_by) for form, stop in reach(profile, machine_limits()).items()}
-    return memory_section(curve(profile), stops)
+    points = {
+        form: sorted({*known, *((n, *memory_of(profile, form, n)) for n in (stops[form][0],) if 0 < n < known[-1][0])})
+        for form, known in curve(profile).items()
+    }
+    return memory_section(points, stops)

@@ -23,9 +23,9 @@ def memory_section(curve: Curve, stops: Stops) -> Section:
     return Section(
         "memory_curve",
         "Memory by number of tasks",
-        "What it takes to have so many tasks that only wait, at the costs of the profile; a line ends where this machine, "
-        "the one that the page was made on, would refuse one more. Both axes are logarithmic.",
-        Drawing(f"<ul>{sentences}</ul>{_points(curve)}", plots),
+        "What it takes to have so many tasks that only wait, at the costs of the profile; a line ends with a cross where "
+        "this machine, the one that the page was made on, would refuse one more. Both axes are logarithmic.",
+        Drawing(_points(curve, stops), plots, lead=f"<ul>{sentences}</ul>"),
     )
 
 
@@ -45,7 +45,8 @@ def _plot(curve: Curve, stops: Stops, column: int, title: str) -> Plot:
         {
             "type": "scatter", "mode": "lines+markers", "name": plural(form),
             "x": [point[0] for point in fitting], "y": [point[column] / 2**20 for point in fitting],
-            "line": {"color": colours[form], "width": 2},
+            "line": {"color": colours[form], "width": 2}, "marker": {"size": 8, "symbol": [
+                "x" if point[0] == stops[form][0] else "circle" for point in fitting]},
             "customdata": [[f"{point[0]:,}", format_bytes(point[column])] for point in fitting],
             "hovertemplate": "%{customdata[0]} %{fullData.name}: %{customdata[1]}<extra></extra>",
         }
@@ -62,10 +63,15 @@ def _plot(curve: Curve, stops: Stops, column: int, title: str) -> Plot:
     return Plot(data, layout, f"{title} by number of tasks, for each form")
 
 
-def _points(curve: Curve) -> str:
+def _points(curve: Curve, stops: Stops) -> str:
     shown = [tasks for tasks, _, _ in next(iter(curve.values())) if f"{tasks:,}".replace(",", "").strip("0") == "1"]
     rows = []
     for tasks in shown:
-        cells = [next(point for point in points if point[0] == tasks) for points in curve.values()]
-        rows.append([f"{tasks:,}", *(f"{format_bytes(c[1])} <small>of {format_bytes(c[2])}</small>" for c in cells)])
+        rows.append([f"{tasks:,}", *(_cell(_fitting(points, stops[form][0]), tasks) for form, points in curve.items())])
     return table(["tasks", *(f"{text(plural(form))}: held <small>of reserved</small>" for form in curve)], rows)
+
+
+def _cell(fitting: Sequence[tuple[int, int, int]], tasks: int) -> str:
+    """What so many tasks hold of what they reserve, or that they do not fit."""
+    found = next((point for point in fitting if point[0] == tasks), None)
+    return "refused" if found is None else f"{format_bytes(found[1])} <small>of {format_bytes(found[2])}</small>"

@@ -120,7 +120,7 @@ def _section(section: Section) -> str:
     note = f'<p class="note">{drawing.note}</p>' if drawing.note else ""
     return (
         f'<section id="{section.name}"><h2>{text(section.title)}</h2><p class="explain">{text(section.explain)}</p>'
-        f'{note}<div class="plots{_wide(drawing)}">{plots}</div>{drawing.html}</section>'
+        f'{drawing.lead}{note}<div class="plots{_wide(drawing)}">{plots}</div>{drawing.html}</section>'
     )
 
 

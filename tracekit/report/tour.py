@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from tracekit.metrics.catalog import METRICS
 from tracekit.metrics.compare import format_value
-from tracekit.report.claims import (
-    BOUND,
-    CLAIMS,
-    FAILS,
-    HOLDS,
-    NOTHING,
-    Claim,
-    Compared,
-    Figures,
-    Judged,
-    Judgement,
-    judge,
-)
+from tracekit.report.claims import CLAIMS
 from tracekit.report.figures.base import Drawing, Plot, bar_layout
+from tracekit.report.judging import BOUND, FAILS, HOLDS, Claim, Compared, Figures, Judged, Judgement, judge
 from tracekit.report.markup import folded, plot_text, table, text
 from tracekit.report.page import Section, compose
 from tracekit.report.palette import model_colours
 from tracekit.report.wording import plural
 from tracekit.tables.bundle import Run
 from tracekit.units import format_bytes, format_duration, parse_bytes
-from tracekit.vocabulary import FORMS
 
 _TITLES = {"ipc_or_shared": "Messages or shared memory", "fork_join": "Fork and join"}
 _MARKS = {HOLDS: "✓", BOUND: "≈", FAILS: "✗"}
@@ -38,14 +27,15 @@ _LEAD = (
     "<p>For each claim the same small program was <b>replayed</b>: a simulation gives every task its turn by the rules "
     "of the Linux scheduler and the Go runtime, and charges what each step costs by the measured figures of one "
     "machine. The numbers are therefore predictions, the same each time, and not measurements of the machine that this "
-    "page was made on. A claim <b>holds</b> when all that it says comes out so, <b>holds with a bound</b> when only a part "
-    "does, or less comes out than is said, and otherwise <b>does not hold on this machine</b>.</p>"
+    "page was made on. A claim <b>holds</b> when all that it says comes out so, <b>holds with a bound</b> when half of it and "
+    "more does, or less comes out than is said, and otherwise <b>does not hold on this machine</b>.</p>"
 )
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A scenario as it was replayed: its own words, its runs by subject, and where it has them by value of the sweep and by way."""
+    """A scenario as it was replayed: its own words, its runs by subject; where it has them, runs by value of the sweep,
+    and values by title, way and form."""
 
     name: str
     claim: str
@@ -53,7 +43,7 @@ class Shown:
     workload: str
     runs: Mapping[str, Run]
     swept: Mapping[str, Mapping[str, Run]]
-    compared: Mapping[str, Mapping[str, Run]]
+    compared: Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def tour(shown: Sequence[Shown], extra: Sequence[Section] = ()) -> str:
@@ -85,7 +75,9 @@ def _summary(rows: Sequence[tuple[Shown, Judgement]]) -> Drawing:
 
 
 def _claims_table(cells: list[list[str]]) -> str:
-    body = "".join(f'<tr><td class="prose">{claim}</td><td>{verdict}</td></tr>' for claim, verdict in cells)
+    body = "".join(
+        f'<tr><td class="prose">{claim}</td><td class="short">{verdict}</td></tr>' for claim, verdict in cells
+    )
     return (
         '<div class="scroll"><table><thead><tr><th scope="col">the claim</th><th scope="col">verdict</th></tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -94,50 +86,37 @@ def _claims_table(cells: list[list[str]]) -> str:
 
 def _section(shown: Shown, claim: Claim, figures: Figures, judgement: Judgement) -> Section:
     plots = [_bars(title, metric, figures) for title, metric in claim.bars]
-    html = f'<p class="verdict">{_MARKS[judgement.verdict]} {text(_said(judgement))}</p>'
-    if claim.compared:
-        plots.append(_ways(claim.compared, shown.compared))
+    plots += [_ways(each, shown.compared[each.title]) for each in claim.compared]
+    about = shown.workload.partition("\n")[0].lstrip("# ")
+    lead = (
+        f"<p>The program: {text(about)}</p>"
+        f'<p class="verdict">{_MARKS[judgement.verdict]} {text(_said(judgement))}</p>'
+        f"<p>{_with_code(claim.why)}</p>"
+    )
     if claim.sweep:
         plots.append(_curve(claim.sweep[0], shown.swept))
-        html += f"<p>{text(_crossing(shown.swept))}</p>"
-    html += table(
-        ["what has to be so", "found", "has to be at least", "of", "ratio found"],
-        [_row(part) for part in judgement.parts],
-    )
-    about = shown.workload.partition("\n")[0].lstrip("# ")
-    html = (
-        f"<p>The program: {text(about)}</p>"
-        + html
-        + f"<p>To see more: <code>tracekit replay {text(shown.name)}</code>; look for {_with_code(shown.look_for)}.</p>"
+        lead += f"<p>{text(_crossing(shown.swept))}</p>"
+    html = table(["what has to be so", "found", "needed"], [_row(part) for part in judgement.parts], prose=(1,))
+    html += (
+        f"<p>To see more: <code>tracekit replay {text(shown.name)}</code>; look for {_with_code(shown.look_for)}.</p>"
     )
     html += folded("The program, as a workload file", f"<pre>{text(shown.workload)}</pre>")
     return Section(
         shown.name,
         _TITLES.get(shown.name, shown.name.replace("_", " ").capitalize()),
         shown.claim,
-        Drawing(html, plots),
+        Drawing(html, plots, lead=lead),
     )
 
 
 def _row(judged: Judged) -> list[str]:
-    part = judged.part
-    ratio = "–" if judged.ratio is None else f"×{judged.ratio:,.3g}" if judged.ratio < 1000 else f"×{judged.ratio:,.0f}"
-    names = [_subject(side) for side in (part.high, part.low)]
-    first, second = (f"{value} <small>{text(name)}</small>" for value, name in
-                     zip((text(judged.high), text(judged.low)), names, strict=True))  # fmt: skip
-    wanted = "" if part.low == NOTHING else f"×{part.at_least:g}"
     mark = "✓" if judged.holds else "≈" if judged.short else "✗"
-    return [f"{mark} {text(part.says)}", first, wanted, second, ratio]
+    return [f"{mark} {text(judged.part.says)}", text(judged.found), text(judged.needs)]
 
 
 def _with_code(said: str) -> str:
     """Words between backticks as code."""
     return "".join(f"<code>{text(part)}</code>" if i % 2 else text(part) for i, part in enumerate(said.split("`")))
-
-
-def _subject(side: str | float) -> str:
-    subject = side.rpartition(" ")[0] if isinstance(side, str) else ""
-    return plural(subject) if subject in FORMS else subject
 
 
 def _said(judgement: Judgement) -> str:
@@ -156,28 +135,38 @@ def _bars(title: str, metric: str, figures: Figures) -> Plot:
     colours = model_colours(subjects)
     bars = {
         "type": "bar", "orientation": "h", "y": [plot_text(subject) for subject in subjects],
-        "x": [value for value, _ in values], "text": shown, "textposition": "auto",
-        "hovertemplate": "%{y}: %{text}<extra></extra>", "marker": {"color": [colours[s] for s in subjects]},
+        "x": [value for value, _ in values], "marker": {"color": [colours[s] for s in subjects]}, **_labels(shown),
+        "hovertemplate": "%{y}: %{text}<extra></extra>",
     }  # fmt: skip
-    axis = {"rangemode": "tozero", "showticklabels": False, "zeroline": True}
     summary = f"{title}: " + ", ".join(f"{s} {t}" for s, t in zip(subjects, shown, strict=True))
-    return Plot([bars], bar_layout(title, xaxis=axis, height=220), summary)
+    return Plot([bars], bar_layout(title, xaxis=_axis(value for value, _ in values), height=220), summary)
 
 
-def _ways(compared: Compared, by_way: Mapping[str, Mapping[str, Run]]) -> Plot:
-    """Grouped bars: time per repetition by form, a group for each way."""
+def _labels(shown: list[str]) -> dict[str, object]:
+    """Values beside their bars, where they are read on any colour."""
+    return {"text": shown, "textposition": "outside", "cliponaxis": False, "textfont": {"size": 12}}
+
+
+def _axis(values: Iterable[float]) -> dict[str, object]:
+    """From zero, with room for the labels; the labels say what an axis would."""
+    return {"range": [0, 1.25 * (max(values) or 1)], "showticklabels": False, "showgrid": False, "zeroline": True}
+
+
+def _ways(compared: Compared, by_way: Mapping[str, Mapping[str, float]]) -> Plot:
+    """Grouped bars: the metric by form, a group for each way."""
     forms = list(next(iter(by_way.values())))
     colours = model_colours(forms)
+    unit = METRICS[compared.metric].unit if compared.metric in METRICS else "count"
     data = []
     for form in forms:
-        each = [Figures(runs).value(form, "makespan")[0] / compared.times for runs in by_way.values()]
+        each = [values[form] for values in by_way.values()]
         data.append({
             "type": "bar", "orientation": "h", "name": plural(form), "y": list(by_way), "x": each,
-            "text": [format_duration(ns) for ns in each], "textposition": "auto", "marker": {"color": colours[form]},
+            "marker": {"color": colours[form]}, **_labels([format_value(value, unit) for value in each]),
             "hovertemplate": "%{y}, %{fullData.name}: %{text}<extra></extra>",
         })  # fmt: skip
-    axis = {"rangemode": "tozero", "showticklabels": False, "zeroline": True}
-    layout = bar_layout(compared.title, xaxis=axis, height=320, showlegend=True)
+    axis = _axis(value for values in by_way.values() for value in values.values())
+    layout = bar_layout(compared.title, xaxis=axis, height=120 + 70 * len(by_way), showlegend=True)
     return Plot(data, layout | {"legend": {"orientation": "h", "traceorder": "normal"}}, compared.title)
 
 
@@ -198,7 +187,7 @@ def _curve(name: str, swept: Mapping[str, Mapping[str, Run]]) -> Plot:
          "hovertemplate": "%{fullData.name}, %{customdata[0]}: %{customdata[1]}<extra></extra>"}
         for form in forms
     ]  # fmt: skip
-    ticks = {"tickvals": sizes, "ticktext": [format_bytes(size) for size in sizes]}
+    ticks = {"tickvals": sizes, "ticktext": [_size(size) for size in swept]}
     layout = {
         "title": {"text": f"time per message by its {name}", "font": {"size": 14}, "x": 0, "xanchor": "left"},
         "height": 380, "margin": {"l": 10, "r": 20, "t": 40, "b": 90},
@@ -209,15 +198,19 @@ def _curve(name: str, swept: Mapping[str, Mapping[str, Run]]) -> Plot:
     return Plot(data, layout, f"time per message by {name}, for each form")
 
 
+def _size(written: str) -> str:
+    """`64KiB` → `64 KiB`."""
+    return format_bytes(parse_bytes(written)).replace(".00", "").replace(".0", "")
+
+
 def _crossing(swept: Mapping[str, Mapping[str, Run]]) -> str:
     times = {size: _per_message(runs) for size, runs in swept.items()}
     first = next((size for size, t in times.items() if t["process"] >= 2 * t["thread"]), None)
     (small, at_small), *_, (large, at_large) = times.items()
     told = (
-        f"A message between processes is copied twice, into the kernel and out of it, and not at all between threads or "
-        f"goroutines. At {small} B a message costs {format_duration(at_small['process'])} between processes, "
+        f"At {_size(small)} a message costs {format_duration(at_small['process'])} between processes, "
         f"{format_duration(at_small['thread'])} between threads and {format_duration(at_small['goroutine'])} between "
-        f"goroutines; at {large} it is {format_duration(at_large['process'])}, {format_duration(at_large['thread'])} and "
+        f"goroutines; at {_size(large)} it is {format_duration(at_large['process'])}, {format_duration(at_large['thread'])} and "
         f"{format_duration(at_large['goroutine'])}. "
     )
-    return told + (f"From {first} on processes cost more than twice what threads cost." if first else "")
+    return told + (f"From {_size(first)} on processes cost more than twice what threads cost." if first else "")

@@ -29,11 +29,12 @@ class Plot:
 
 @dataclass(frozen=True)
 class Drawing:
-    """HTML (already escaped), the plots, and what the reader must know of them (downsampling)."""
+    """HTML (already escaped), the plots, what the reader must know of them (downsampling), and HTML before them."""
 
     html: str = ""
     plots: list[Plot] = field(default_factory=list)
     note: str = ""
+    lead: str = ""
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,12 @@ def bar_layout(title: str, **more: Any) -> dict[str, Any]:
     return {
         "title": {"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left"},
         "margin": {"l": 10, "r": 20, "t": 40, "b": 40},
-        "yaxis": {"automargin": True, "autorange": "reversed", "type": "category", "ticksuffix": "  "},
+        "yaxis": {
+            "automargin": True,
+            "autorange": "reversed",
+            "type": "category",
+            "showgrid": False,
+            "ticksuffix": "  ",
+        },
         "height": 260,
     } | more
