@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.checker import check
 from tests.contract.work import LIFO, MS, RUNTIMES, WORK
 from tests.programs import free_profile, program
+from tracekit.cli.main import app
+from tracekit.cli.replaying import known_models
 from tracekit.engine.handles import Handle
 from tracekit.engine.replay import replay
 from tracekit.engine.state import records
@@ -77,6 +80,28 @@ def test_a_model_documents_itself(name: str) -> None:
     for parameter in model.all_parameters().values():
         assert parameter.unit in ("ns", "bytes", "count") and parameter.meaning
         assert parameter.low <= parameter.default <= parameter.high
+
+
+@pytest.mark.parametrize("name", sorted({*catalog(), *RUNTIMES, *KERNELS}))
+def test_the_page_of_a_model_runtime_or_policy_is_whole(name: str) -> None:
+    done = CliRunner().invoke(app, ["models", name])
+    told = json.loads(CliRunner().invoke(app, ["models", name, "--json"]).stdout)
+    assert done.exit_code == 0
+    for known in told if isinstance(told, list) else [told]:
+        assert known["title"] in done.stdout and known["doc"].splitlines()[0] in done.stdout
+        rows = {line.split()[0]: line for line in done.stdout.partition("--set")[2].splitlines()[1:]}
+        assert list(rows) == [parameter["name"] for parameter in known["parameters"]]
+        for parameter in known["parameters"]:
+            assert f"{parameter['default']:,}  {parameter['unit']}" in rows[parameter["name"]]
+            assert parameter["meaning"] in rows[parameter["name"]]
+
+
+@pytest.mark.parametrize("kernel", list(KERNELS))
+@pytest.mark.parametrize("name", list(catalog()))
+def test_set_takes_every_parameter_listed(name: str, kernel: str) -> None:
+    listed = find_model(name).all_parameters(KERNELS[kernel])
+    given = {full: str(parameter.default) for full, parameter in listed.items()}
+    assert known_models(name, kernel, given) == {name: {full: p.default for full, p in listed.items()}}
 
 
 def test_a_third_party_decides() -> None:

@@ -1,4 +1,4 @@
-"""One kernel thread for each task, for its whole life: processes, and threads as pthreads makes them.
+"""One kernel thread for each task, for its whole life: processes, and threads as glibc makes them (pthreads(7): NPTL, 1:1).
 
 Every wait blocks the kernel thread; every wakeup goes through the kernel policy; there is no scheduler of its own.
 """
