@@ -82,7 +82,7 @@ def test_a_model_documents_itself(name: str) -> None:
         assert parameter.low <= parameter.default <= parameter.high
 
 
-@pytest.mark.parametrize("name", sorted({*catalog(), *RUNTIMES, *KERNELS}))
+@pytest.mark.parametrize("name", sorted({*catalog(), *RUNTIMES, *KERNELS, LIFO}))
 def test_the_page_of_a_model_runtime_or_policy_is_whole(name: str) -> None:
     done = CliRunner().invoke(app, ["models", name])
     told = json.loads(CliRunner().invoke(app, ["models", name, "--json"]).stdout)

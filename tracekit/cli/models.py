@@ -20,9 +20,9 @@ def command(
     """List the models, or show the rules of one, of a runtime or of a kernel policy."""
     from tracekit.cli import output
     from tracekit.cli.suggest import unknown
-    from tracekit.models.catalog import KERNELS, catalog
+    from tracekit.models.catalog import KERNELS, catalog, find_model
 
-    known = catalog()
+    known = catalog() if name is None or ":" not in name else {name: find_model(name)}
     parts = {part.name: part for model in known.values() for part in (model.runtime, model.kernel)} | KERNELS
     if name is not None and name not in known and name not in parts:
         raise unknown("model", name, list(known | parts))

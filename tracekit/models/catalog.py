@@ -112,9 +112,10 @@ def _load(path: str) -> Model:
     try:
         model = getattr(importlib.import_module(module), attribute or "MODEL")
     except (ImportError, AttributeError) as error:
-        raise UsageError(f"can't load the model {path}: {error}") from None
+        remedy = f"set PYTHONPATH to the folder that has {module.partition('.')[0]}"
+        raise UsageError(f"can't load the model {path}: {error}", remedy=remedy) from None
     if not isinstance(model, Model):
-        raise UsageError(f"{path} is not a tracekit Model", remedy="see 'Add a model' in the README")
+        raise UsageError(f"{path} is not a tracekit Model", remedy="see 'Adding to it' in the README")
     return model
 
 
