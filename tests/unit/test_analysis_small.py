@@ -144,6 +144,16 @@ def test_critical_path_through_holders_and_wakers(seen: History) -> None:
     assert found.facts["end_ns"] == 190
 
 
+def test_critical_path_stays_with_a_task_that_one_from_outside_cuts_in_on() -> None:
+    # A runs from 0, K comes from outside at 50 and has the CPU until 70, A goes on to 100
+    cut = [(A, 0, "RUNNING", 0, 50, None), (A, 0, "RUNNABLE", 50, 70, "preempted"), (K, 0, "RUNNING", 50, 70, None),
+           (A, 0, "RUNNING", 70, 100, None)]  # fmt: skip
+    rows = critical_path(history(trace(cut, [], [100, None, None, None]))).tables["segments"].rows
+    assert rows.select("task", "kind", "start_ns", "duration_ns").rows() == [
+        ("task A", "compute", 0, 50), ("task A", "queue", 50, 20), ("task A", "compute", 70, 30),
+    ]  # fmt: skip
+
+
 def test_critical_path_of_one_task(seen: History) -> None:
     """B's end: its own work, a moment without anybody on CPU 1, and A's work until it made B."""
     found = critical_path(seen, B).tables["segments"].rows

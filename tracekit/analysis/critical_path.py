@@ -1,8 +1,8 @@
 """The chain of work and waits that set when the last task ended, and how much longer everything else could take.
 
 The path is followed backwards from the end. RUNNING leads to its own start. RUNNABLE before that leads to who held the
-CPU meanwhile, if anybody did. BLOCKED leads to whoever woke the task, at the time of the wakeup; a wait that a timer or
-the outside ended is on the path itself. The pieces fill the time from 0 to the end without a hole.
+CPU meanwhile, if anybody did; a task that came from outside and cut in on one that ran is passed over. BLOCKED leads
+to whoever woke the task, at the time of the wakeup; a wait that a timer or the outside ended is on the path itself. The pieces fill the time from 0 to the end without a hole.
 
 Slack is how much longer a stay on a CPU could have taken without moving the end, were all else to stay in its order:
 the least of what is left before the task's next stay, before the CPU's next, and before the stays of those it woke,
@@ -26,7 +26,7 @@ KINDS = ("compute", "queue", "wait", "before")
 COMPUTE, QUEUE, WAIT, BEFORE = range(len(KINDS))
 MEANINGS = {
     "compute": "on a CPU",
-    "queue": "RUNNABLE while nobody had the CPU: leaving idle, switching, or not recorded",
+    "queue": "RUNNABLE while nobody of the program had the CPU: leaving idle, switching, a task from outside, or not recorded",
     "wait": "BLOCKED until a timer or the outside ended it, or it is not recorded what did",
     "before": "before the first task on the path began",
 }
@@ -120,7 +120,7 @@ def _walk(lives: Lives, wakes: Wakes, last: int) -> Any:
     while i >= 0:  # t is within interval i, or its end
         if lives.state[i] == RUNNING:
             pieces, count = _piece(pieces, count, i, COMPUTE, lives.start[i], t, link)
-            t, hops, holder = lives.start[i], 0, holder_of(lives, i)
+            t, hops, holder = lives.start[i], 0, holder_of(lives, wakes, i)
             if holder >= 0:
                 pieces, count = _piece(pieces, count, i, QUEUE, lives.end[holder], t, OWN)
                 i, t, link = holder, min(t, lives.end[holder]), HELD
@@ -147,11 +147,22 @@ def _walk(lives: Lives, wakes: Wakes, last: int) -> Any:
 
 
 @njit
-def holder_of(lives: Lives, i: int) -> int:
+def holder_of(lives: Lives, wakes: Wakes, i: int) -> int:
     """The RUNNING interval that kept i from its CPU: that CPU's last one, if it ended after i had become RUNNABLE."""
     before = lives.before_on_cpu[i]
     lead = lives.lead[i]
-    return before if lead < i and before >= 0 and lives.end[before] > lives.start[lead] else -1
+    held = lead < i and before >= 0 and lives.end[before] > lives.start[lead]
+    return before if held and not _cut_in(lives, wakes, before, lead) else -1
+
+
+@njit
+def _cut_in(lives: Lives, wakes: Wakes, held: int, lead: int) -> bool:
+    """Whether a task from outside took the CPU from a task that ran: nothing of the program sets when it came, and what
+    it interrupted goes on after it, so the path stays with that."""
+    first, before = lives.first[lives.task[held]], lead - 1
+    source, _ = _source_of_task(lives, wakes, lives.task[held])
+    outside = lives.lead[held] == first and lives.start[first] > 0 and source < 0
+    return bool(outside and before >= lives.first[lives.task[lead]] and lives.state[before] == RUNNING)
 
 
 @njit
@@ -191,7 +202,7 @@ def _slacks(lives: Lives, wakes: Wakes, by_start: Any, ended: Any, end_ns: int) 
         i = by_start[place]
         if lives.state[i] != RUNNING:
             continue
-        lead, holder, on_cpu = lives.lead[i], holder_of(lives, i), lives.before_on_cpu[i]
+        lead, holder, on_cpu = lives.lead[i], holder_of(lives, wakes, i), lives.before_on_cpu[i]
         ready = lives.start[lead]
         absorbed = 0 if holder < 0 else lives.end[holder] - ready  # it could have become ready so much later
         _tell_before(lives, wakes, slack, stack, lead, slack[i] + absorbed)

@@ -56,7 +56,7 @@ def object_names(run: Trace | Run, count: int) -> list[str]:
     names: list[str] = []
     for known in (run.meta.get("program") or {}).get("objects") or ():
         name, many = str(known.get("name") or known.get("kind")), int(known.get("count") or 1)
-        names += [name] * many
+        names += [name.replace("[]", f"[{i}]") for i in range(many)]
     return [*names, *(f"object {i}" for i in range(len(names), count))]
 
 
