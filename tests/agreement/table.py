@@ -19,6 +19,7 @@ SPEED: dict[str, tuple[str, ...]] = {
     "kernel-text": ("kernel_text",),
     "perfetto": ("perfetto",),
     "chrome-json": ("chrome_json",),
+    "table": ("tables",),
 }
 
 

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import chrome_json, go_reader, perf_reader, trace_dat
+from tests.bench import chrome_json, go_reader, perf_reader, tables, trace_dat
 from tests.bench.registry import Measurement, MissingError, benchmark
 
 FILE_BYTES = 200_000_000
@@ -84,6 +84,14 @@ def _perf_data(folder: Path) -> Path:
     return folder / "large.data"
 
 
+def _csv(folder: Path) -> Path:
+    return tables.a_table(folder / "big.csv", rows=5 << 20)
+
+
+def _parquet(folder: Path) -> Path:
+    return tables.a_table(folder / "big.parquet", rows=18 << 20)
+
+
 # Source → a file of 200 MB or more, made in a folder. They may raise MissingError.
 MADE: dict[str, Callable[[Path], Path]] = {
     "perf.data": _perf_data,
@@ -91,6 +99,8 @@ MADE: dict[str, Callable[[Path], Path]] = {
     "trace.dat": _trace_dat,
     "Go trace": _go,
     "Chrome JSON": _chrome,
+    "CSV table": _csv,
+    "Parquet table": _parquet,
 }
 
 

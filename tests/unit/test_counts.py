@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from pyarrow import csv, ipc, parquet
 
 from tracekit.cli import describe as d
-from tracekit.errors import SourceError, StoreError
-from tracekit.sources import tables
-from tracekit.sources.base import ReadOptions
+from tracekit.errors import StoreError
 from tracekit.sources.tables import frame_trace
 from tracekit.tables import store
 
@@ -48,20 +44,3 @@ def test_a_damaged_file_is_found_without_loading(tmp_path: Path) -> None:
         file.write(b"\0\1\2\3")
     with pytest.raises(StoreError, match=r"intervals\.parquet is not as it was written"):
         store.check_files(folder)
-
-
-@pytest.mark.parametrize("form", ["parquet", "csv", "arrow", "stream"])
-def test_a_table_of_too_many_rows_is_refused(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table, path = pa.table(ROWS), tmp_path / f"t.{form}"
-    if form == "parquet":
-        parquet.write_table(table, path)
-    elif form == "csv":
-        csv.write_csv(table, path)
-    else:
-        make = ipc.new_file if form == "arrow" else ipc.new_stream
-        with make(str(path), table.schema) as writer:
-            writer.write_table(table)
-    assert tables.SOURCE.read(path, ReadOptions()).meta["events"] == 5
-    monkeypatch.setattr(tables, "MOST_ROWS", 4)
-    with pytest.raises(SourceError, match="at most 4 are held"):
-        tables.SOURCE.read(path, ReadOptions())

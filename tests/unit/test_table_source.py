@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pyarrow import csv, feather, ipc, parquet
 
 from tracekit import api
 from tracekit.errors import SourceError
+from tracekit.sources.tables import files, sorting
 from tracekit.tables.checks import check
 
 ROWS: dict[str, list[Any]] = {
@@ -112,3 +114,78 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
     columns = [pa.array(values) for values in (["a"], [0], [1], [2], ["RUNNING"])]
     with pytest.raises(SourceError, match="several columns end"):
         api.from_frame(pa.table(columns, names=["task", "start", "end", "end", "state"]))
+
+
+@pytest.mark.parametrize("form", ["parquet", "csv", "arrow", "stream"])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_pieces_and_runs_on_disk_make_the_same_trace(
+    form: str, grouped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = _many(3000, grouped)
+    _write(rows, tmp_path / f"x.{form}")
+    whole = api.from_frame(rows)
+    monkeypatch.setattr(files, "PIECE_ROWS", 100)
+    monkeypatch.setattr(files, "_BLOCK_BYTES", 4000)
+    monkeypatch.setattr(sorting, "MEMORY_BYTES", 20_000)
+    sorters = []
+    made = sorting.Sorter.__exit__
+    monkeypatch.setattr(sorting.Sorter, "__exit__", lambda self, *ended: (sorters.append(self), made(self, *ended))[1])
+    trace = api.ingest(tmp_path / f"x.{form}")
+    assert len(sorters[0].runs) > 3
+    assert check(trace) == []
+    assert trace.tables == whole.tables
+    assert {**trace.meta, "source": None} == {**whole.meta, "source": None}
+
+
+def _many(count: int, grouped: bool) -> pa.Table:
+    """Rows of ten tasks, by time or by task: some take no time, some time has no row, some name who woke them."""
+    chance = random.Random(3)
+    clock, rows = [0] * 10, []
+    for number in range(count):
+        task = chance.randrange(10)
+        start = clock[task] + chance.choice((0, 0, 0, 7))
+        clock[task] = start + chance.choice((0, 1, 5, 100))
+        state = chance.choice(("RUNNING", "R", "S", "D"))
+        cpu = task if state == "RUNNING" else None
+        waker = f"t{chance.randrange(10)}" if state == "R" and number % 2 else None
+        rows.append((f"t{task}", start, clock[task], state, cpu, waker))
+    rows.sort(key=lambda row: row[0] if grouped else row[1])
+    names = ("task", "start", "end", "state", "cpu", "waker")
+    return pa.table(dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [("state", "flying", "row 2601, column state"), ("start", 0, "column start: overlaps another row of task")],
+)
+def test_what_is_wrong_late_in_a_table_is_named(
+    column: str, value: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PIECE_ROWS", 100)
+    monkeypatch.setattr(sorting, "MEMORY_BYTES", 20_000)
+    rows = _many(3000, grouped=False)
+    values = rows.column(column).to_pylist()
+    values[2600] = value
+    changed = rows.set_column(rows.column_names.index(column), column, pa.array(values))
+    _write(changed, tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match=words):
+        api.ingest(tmp_path / "x.parquet")
+
+
+def test_a_csv_column_is_of_a_type_that_fits_all_its_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_BLOCK_BYTES", 64)
+    lines = [f"{number},{number},{number + 1},R," for number in range(20)] + ["main,0.5,3,R,2"]
+    (tmp_path / "x.csv").write_text("\n".join(["task,start,end,state,cpu", *lines, ""]))
+    trace = api.ingest(tmp_path / "x.csv")
+    assert trace.frame("tasks")["name"].to_list() == [*map(str, range(20)), "main"]
+    assert trace.frame("intervals")["cpu"].drop_nulls().to_list() == [2]
+
+
+def test_a_table_that_says_it_has_more_rows_than_it_can_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_LEAST_ROWS", 1)
+    monkeypatch.setattr(files, "_MOST_ROWS_PER_BYTE", 0.001)
+    _write(_many(3000, grouped=False), tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match="3000 rows in"):
+        api.ingest(tmp_path / "x.parquet")

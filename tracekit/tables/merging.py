@@ -38,11 +38,11 @@ class _Run:
     def __init__(self, name: str, blocks: Iterator[pa.Table]) -> None:
         from tracekit.tables.build import empty
 
-        self.rest = empty(name)
-        self.ended = False
+        first = next(blocks, None)
+        self.ended = first is None
+        self.rest = empty(name) if first is None else first
         self._name, self._blocks = name, blocks
-        self._keys = np.zeros(0, np.int64)
-        self.read_on()
+        self._keys = first_key(name, self.rest)
 
     @property
     def last(self) -> int:

@@ -124,12 +124,9 @@ class _Spool:
             self.held_bytes += table.nbytes
 
     def spill(self) -> None:
-        import pyarrow as pa
-
         self.folder.mkdir(exist_ok=True)
         path = self.folder / f"{self.name}-{len(self.runs)}"
-        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, arrow_schema(self.declared)) as writer:
-            writer.write_table(self._in_order(self._pieces), max_chunksize=_BLOCK_ROWS)
+        store_run(path, self._in_order(self._pieces))
         self.runs.append(path)
         self._pieces, self.held_bytes = [], 0
         give_back()
@@ -148,7 +145,7 @@ class _Spool:
         from tracekit.tables.merging import merged
 
         ahead, pieces = self._in_order(self._ahead), self._in_order(self._pieces)
-        yield from merged(self.declared, [_blocks(ahead), *map(_stored, self.runs), _blocks(pieces)])
+        yield from merged(self.declared, [blocks(ahead), *map(stored, self.runs), blocks(pieces)])
 
     def _in_order(self, pieces: list[pa.Table]) -> pa.Table:
         import pyarrow as pa
@@ -182,11 +179,20 @@ def _as_declared(table: pa.Table, declared: str) -> pa.Table:
         raise TableError(f"no rows for the table {declared}: {' '.join(str(error).split())}") from None
 
 
-def _blocks(table: pa.Table) -> Iterator[pa.Table]:
+def store_run(path: Path, table: pa.Table) -> None:
+    """Write rows that are in order to a file of which `stored` gives one block after the other."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=_BLOCK_ROWS)
+
+
+def blocks(table: pa.Table) -> Iterator[pa.Table]:
+    """The rows of a table, as many at once as `stored` gives."""
     return (table.slice(at, _BLOCK_ROWS) for at in range(0, table.num_rows, _BLOCK_ROWS))
 
 
-def _stored(path: Path) -> Iterator[pa.Table]:
+def stored(path: Path) -> Iterator[pa.Table]:
     """The blocks of a run, each read when it is asked for."""
     import pyarrow as pa
 

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from tracekit.errors import SourceError
 from tracekit.units import NS_PER_MS, NS_PER_S, NS_PER_US
+from tracekit.vocabulary import Words
 
 NULL = -1
 UNITS = {"ns": 1, "us": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S}
@@ -42,9 +43,10 @@ class Given:
     found: dict[str, str]
     units: dict[str, int]
     where: str
+    first_row: int = 0  # what the first row is in the whole table
 
     def fail(self, what: str, column: str | None = None, row: int | None = None) -> NoReturn:
-        """Raise SourceError naming row (from 1) and column."""
+        """Raise SourceError naming row (from 1, of the whole table) and column."""
         place = f"row {row + 1}" if row is not None else ""
         place += (", " if place else "") + (f"column {self.found.get(column, column)}" if column else "")
         raise SourceError(f"{place}: {what}" if place else what, where=self.where,
@@ -103,7 +105,7 @@ class Given:
         rows = np.flatnonzero(wrong)
         if len(rows):
             row = int(rows[0])
-            self.fail(f"{self.values(column)[row].as_py()!r}: {what}", column, row)
+            self.fail(f"{self.values(column)[row].as_py()!r}: {what}", column, self.first_row + row)
 
     def times_ns(self, column: str) -> Any:
         """Times in ns: whole numbers times their unit, decimals and floats rounded, timestamps as they are."""
@@ -129,7 +131,17 @@ class Given:
         return array * unit
 
 
-def given(table: pa.Table, unit: str | None, where: str) -> Given:
+def coded(given: Given, column: str, words: Words) -> Any:
+    """A column of words as codes, null as -1; an unknown one is refused."""
+    encoded = given.texts(column).dictionary_encode()
+    known = [words.get((word or "").strip().lower(), NULL) for word in encoded.dictionary.to_pylist()]
+    codes = np.array([*known, NULL], np.int8)[pc.fill_null(encoded.indices, len(known)).to_numpy(zero_copy_only=False)]
+    empty = pc.fill_null(pc.equal(given.texts(column), ""), True).to_numpy(zero_copy_only=False)
+    given.refuse((codes == NULL) & ~given.nulls(column) & ~empty, column, f"unknown {words.title}")
+    return codes
+
+
+def given(table: pa.Table, unit: str | None, where: str, first_row: int = 0) -> Given:
     """Find the columns by their names, whatever their case. Raises SourceError for one that is missing."""
     if unit is not None and unit not in UNITS:
         raise SourceError(f"unknown unit {unit!r}", where=where, remedy=f"one of {', '.join(UNITS)}")
@@ -143,7 +155,7 @@ def given(table: pa.Table, unit: str | None, where: str) -> Given:
             if hits and ours not in found:
                 found[ours] = by_name[name + hits[0]]
                 units[ours] = UNITS[hits[0][1:] or unit or "ns"]
-    result = Given(table, found, units, where)
+    result = Given(table, found, units, where, first_row)
     twice = [name for name in found.values() if table.column_names.count(name) > 1]
     if twice:
         result.fail(f"there are several columns {twice[0]}")
