@@ -189,3 +189,15 @@ def test_a_table_that_says_it_has_more_rows_than_it_can_is_damaged(
     _write(_many(3000, grouped=False), tmp_path / "x.parquet")
     with pytest.raises(SourceError, match="3000 rows in"):
         api.ingest(tmp_path / "x.parquet")
+
+
+def test_no_room_to_sort_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, table: pa.Table) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(sorting, "MEMORY_BYTES", 1000)
+    monkeypatch.setattr(sorting, "store_run", full)
+    _write(_many(100, grouped=False), tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match="can't write to .*No space left") as raised:
+        api.ingest(tmp_path / "x.parquet")
+    assert "TMPDIR" in raised.value.line()

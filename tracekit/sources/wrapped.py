@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _MAGICS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 _PIECE_BYTES = 1 << 20
 _LEFT_BYTES = 256 << 20  # of the disk, for whoever else writes there
-_MORE_ROOM = "set TMPDIR to a folder on a larger disk"
+MORE_ROOM = "set TMPDIR to a folder on a larger disk"
 
 
 @dataclass
@@ -83,13 +83,13 @@ def _copy(pieces: Iterator[bytes], file: BinaryIO, where: str) -> None:
             raise SourceError(
                 f"it is larger than the room in {folder} ({format_bytes(file.tell())} were written)",
                 where=where,
-                remedy=_MORE_ROOM,
+                remedy=MORE_ROOM,
             )
         try:
             file.write(piece)
             file.flush()
         except OSError as error:
-            raise SourceError(f"can't write to {folder} ({error.strerror})", where=where, remedy=_MORE_ROOM) from None
+            raise SourceError(f"can't write to {folder} ({error.strerror})", where=where, remedy=MORE_ROOM) from None
 
 
 def _pieces(path: Path, wrapper: str, plain: Plain, progress: Progress) -> Iterator[bytes]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tracekit.errors import SourceError
+from tracekit.sources.wrapped import MORE_ROOM
 from tracekit.tables.merging import merged
 from tracekit.tables.order import canonical
 from tracekit.tables.stream import blocks, give_back, store_run, stored
@@ -17,10 +19,13 @@ _ORDER = "intervals"  # by start and task, whatever other columns there are
 
 
 class Sorter:
-    """`with Sorter() as sorter:` add tables of one schema that has the order's columns, then take `ordered` once."""
+    """`with Sorter(where) as sorter:` add tables of one schema with the order's columns, then take `ordered` once.
 
-    def __init__(self, memory_bytes: int | None = None) -> None:
-        self._memory_bytes = MEMORY_BYTES if memory_bytes is None else memory_bytes
+    `where` is the file that they are of.
+    """
+
+    def __init__(self, where: str) -> None:
+        self._where = where
         self._pieces: list[pa.Table] = []
         self._bytes = 0
         self.runs: list[Path] = []
@@ -33,12 +38,17 @@ class Sorter:
         self._folder.cleanup()
 
     def add(self, table: pa.Table) -> None:
-        """More rows, in any order."""
+        """More rows, in any order. Raises SourceError when the disk has no room for them."""
         self._pieces.append(table)
         self._bytes += table.nbytes
-        if self._bytes > self._memory_bytes:
+        if self._bytes > MEMORY_BYTES:
             path = Path(self._folder.name) / str(len(self.runs))
-            store_run(path, self._held())
+            try:
+                store_run(path, self._held())
+            except OSError as error:
+                raise SourceError(
+                    f"can't write to {path.parent} ({error})", where=self._where, remedy=MORE_ROOM
+                ) from None
             self.runs.append(path)
             self._pieces, self._bytes = [], 0
             give_back()

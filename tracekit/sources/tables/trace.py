@@ -34,7 +34,7 @@ def make_trace(parts: Parts, source: dict[str, Any], sink: Sink | None, report: 
     """
     collected = Collector()
     tasks = Tasks(parts())
-    with Sorter() as sorter:
+    with Sorter(source["path"]) as sorter:
         rows = _Rows(tasks, sorter, collected if sink is None else sink)
         for part in parts():
             rows.take(part)
