@@ -198,6 +198,6 @@ def test_no_room_to_sort_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sorting, "MEMORY_BYTES", 1000)
     monkeypatch.setattr(sorting, "store_run", full)
     _write(_many(100, grouped=False), tmp_path / "x.parquet")
-    with pytest.raises(SourceError, match="can't write to .*No space left") as raised:
+    with pytest.raises(SourceError, match=r"can't write to .*No space left") as raised:
         api.ingest(tmp_path / "x.parquet")
     assert "TMPDIR" in raised.value.line()
