@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from tests.fuzz.trace_dat_files import Ring, Shape, Writer, trace_dat
 from tests.unit.kernel_text import built
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
-from tracekit.sources.registry import identify
+from tracekit.sources.registry import identify, ingest
 from tracekit.sources.trace_dat import SOURCE
+from tracekit.sources.trace_dat.options import TSC2NSEC
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
 
@@ -208,3 +210,45 @@ def test_texts_of_nonsense_take_no_time(filler: bytes, tmp_path: Path) -> None:
         assert len(changed) > 1 << 20
         with pytest.raises(SourceError):
             read(changed[: -len(data) // 2], tmp_path)
+
+
+def _parts(folder: Path, shapes: tuple[Shape, Shape]) -> list[Path]:
+    """STORY in two files, one of each CPU, as trace-cmd's own per-CPU recorders would have left it."""
+    paths = [folder / "a.dat", folder / "b.dat"]
+    for path, cpu, shape in zip(paths, ("cpu0", "cpu1"), shapes, strict=True):
+        lines = [line for line in STORY.splitlines() if line.split()[1:2] == [cpu]]
+        path.write_bytes(trace_dat("\n".join(lines), shape))
+    return paths
+
+
+def test_files_of_one_run_and_one_clock_are_one_trace(tmp_path: Path) -> None:
+    paths = _parts(tmp_path, (Shape(7), Shape(6)))
+    together, whole = ingest(paths), read(trace_dat(STORY), tmp_path)
+    assert check(together) == []
+    for table in ("tasks", "intervals", "wakeups"):
+        assert together.tables[table].equals(whole.tables[table]), table
+    assert [part["path"] for part in together.meta["source"]["files"]] == [str(path) for path in paths]
+    assert together.meta["events"] == whole.meta["events"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "words"),
+    [
+        (Shape(), Shape(clock="boot"), "its clock is CLOCK_BOOTTIME, that of .* is CLOCK_MONOTONIC"),
+        (Shape(), Shape(clock=""), "does not say which clock"),
+        (
+            Shape(clock="x86-tsc", options=((TSC2NSEC, struct.pack("<IIQ", 3 << 30, 31, 0)),)),
+            Shape(clock="x86-tsc"),
+            "in ticks of its clock and the other in ns",
+        ),
+    ],
+)
+def test_files_of_other_clocks_are_not(first: Shape, second: Shape, words: str, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=words):
+        ingest(_parts(tmp_path, (first, second)))
+
+
+def test_files_of_two_kernels_are_not(recordings: Path) -> None:
+    ours, other = recordings / "ftrace" / "ft-messaging.dat", recordings / "public" / "trace.dat" / "trappy-raw.dat"
+    with pytest.raises(SourceError, match="another kernel recorded them"):
+        ingest([ours, other])

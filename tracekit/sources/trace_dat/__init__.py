@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tracekit.sources.base import ReadOptions
@@ -26,6 +27,12 @@ class TraceDatSource:
         from tracekit.sources.trace_dat.reader import read  # numba takes its time to import
 
         return read(path, options)
+
+    def read_together(self, paths: Sequence[Path], options: ReadOptions) -> Trace:
+        """Files of one run as a Trace. Raises SourceError."""
+        from tracekit.sources.trace_dat.reader import read_together
+
+        return read_together(paths, options)
 
 
 SOURCE = TraceDatSource()

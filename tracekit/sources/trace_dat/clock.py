@@ -25,9 +25,10 @@ _OFFSET_MOST = 1 << 61  # times below TIME_MOST stay within 63 bits
 
 
 class Clock:
-    """The clock of a buffer. `in_ns` is false for one that counts ticks of unknown length."""
+    """The clock of a buffer. `named`: the file says which; `in_ns` is false for one of ticks of unknown length."""
 
     def __init__(self, name: str | None, options: Options) -> None:
+        self.named = bool(name)
         self.name = _KNOWN_AS.get(name or "", name or "unknown")
         self.in_ns = bool(options.tsc) or name is None or name in _IN_NS
         self.date_ns = options.date_ns
