@@ -72,6 +72,6 @@ def free_profile(**values: int) -> Profile:
     """A machine on which everything costs nothing but what is named, so that a schedule can be worked out by hand."""
     from tracekit.machine.costs import COSTS
 
-    chosen = {"tick_period_ns": 4_000_000, **values}
+    chosen = {"tick_period_ns": 4_000_000, "newidle_pulls": 1, **values}
     lines = [f'{name} = {{ value = {chosen.get(name, 0)}, source = "test" }}' for name in COSTS]
     return parse_profile('name = "free"\n[costs]\n' + "\n".join(lines), where="test")

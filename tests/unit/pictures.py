@@ -31,7 +31,10 @@ def picture(run: Run, cpus: int = 1, step_ns: int = MS) -> list[str]:
 
 
 def free(work: Program, model: str = "thread", **options: Any) -> Run:
-    """Replay on a machine on which nothing costs anything. (tests/conftest.py checks all runs.)"""
+    """Replay on a machine on which nothing costs anything, sysmon's rounds neither unless the parameters say so.
+    (tests/conftest.py checks all runs.)"""
+    if model == "goroutine":
+        options["parameters"] = {"goroutine.sysmon_ns": 0, **options.get("parameters", {})}
     return replay(work, model, **{"cpus": 1, "profile": free_profile(), **options})
 
 

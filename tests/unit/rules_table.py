@@ -120,7 +120,7 @@ LEFT_OUT = {
     ),
     "balancing": (
         "Loads averaged over 32 ms (PELT); a load is the number of threads.",
-        "Skipping a search that takes longer than the CPU will idle (avg_idle, max_newidle_lb_cost).",
+        "Learning when a search pays (avg_idle, max_newidle_lb_cost, newidle_ratio): the profile says once for all.",
         "Active balancing of a running thread, and keeping back threads that are not eligible at the destination.",
     ),
     "bandwidth": (

@@ -17,20 +17,22 @@ MEASURED = {
     "clock": 20.0, "yield_alone": 360.0, "thread_yield_switch": 660.0, "process_yield_switch_2_spaces": 750.0,
     "pipe_write_read_1_byte": 500.0, "process_send_to_sleeper": 1000.0, "process_hand_over": 2100.0,
     "process_lock": 5.0, "thread_lock": 5.0, "thread_channel": 10.0, "thread_send_to_sleeper": 1030.0,
-    "thread_hand_over": 3600.0,
+    "thread_hand_over": 3600.0, "futex_hand_over": 2600.0,
 }  # fmt: skip
 
 
 def test_the_parts_of_a_hand_over_add_up_to_what_was_measured() -> None:
     costs = derive(MEASURED, C_RULES)
     for form, space in (("process", costs["address_space_ns"]), ("thread", 0)):
-        parts = 2 * costs[f"{form}_channel_ns"] + costs[f"{form}_wake_ns"] + costs[f"{form}_block_ns"]
-        assert parts + costs[f"{form}_switch_ns"] + space == pytest.approx(MEASURED[f"{form}_hand_over"])
+        ends = costs[f"{form}_wake_ns"] + costs[f"{form}_switch_ns"]
+        through_a_channel = 2 * costs[f"{form}_channel_ns"] + costs[f"{form}_channel_block_ns"] + ends + space
+        assert through_a_channel == pytest.approx(MEASURED[f"{form}_hand_over"])
+        assert costs[f"{form}_block_ns"] + ends == pytest.approx(MEASURED["futex_hand_over"])
 
 
 def test_a_cost_without_its_measurements_is_left_out_and_none_is_negative() -> None:
     costs = derive({**MEASURED, "process_hand_over": 10.0}, C_RULES)
-    assert costs["process_block_ns"] == 0
+    assert costs["process_channel_block_ns"] == 0
     assert "page_fault_ns" not in costs
 
 

@@ -96,7 +96,9 @@ def metric(run: Run, name: str, label: str = "") -> float:
 def test_context_switch_costs_a_goroutine_a_fraction() -> None:
     # a hand-over is a block, a wakeup and a switch: 3.1 us through the kernel and 0.25 us in the Go runtime by the
     # profile; processes add the mapping and its TLB misses, 0.35 us and up to 0.6 us a switch, and the pipe's 0.3 us
-    process, thread, goroutine = (makespan(runs("context_switch")[form]) for form in FORMS)
+    # (on one CPU: on two, it is chance which pairs sit on one and which wake each other across)
+    work = scenario_program("context_switch", seed=0)
+    process, thread, goroutine = (makespan(replay(work, form, cpus=1)) for form in FORMS)
     assert process > 1.02 * thread
     assert thread > 2 * goroutine
     assert process < 10 * thread
@@ -241,9 +243,10 @@ def test_what_was_found_and_what_is_needed_read_as_a_sentence() -> None:
 
 def test_a_mutex_does_not_cost_goroutines_less_on_two_cpus() -> None:
     # 50 workers, 2 us under the lock and 5 us beside it: while one holds it the others wait, and the second P, with
-    # nothing to run, lets its thread sleep; waking that is as dear as waking a thread. So the folklore fails here.
+    # nothing to run, lets its thread sleep; waking that is as dear as waking a thread. So most of the gain is lost.
     figures = Figures(runs("mutex"))
-    assert judge(CLAIMS["mutex"], figures).verdict == FAILS
+    assert judge(CLAIMS["mutex"], figures).verdict != HOLDS
+    assert not any(part.holds for part in judge(CLAIMS["mutex"], figures).parts[:2])
     assert figures.value("goroutine", "idle")[0] > 5 * figures.value("thread", "idle")[0]
 
 

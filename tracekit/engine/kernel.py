@@ -95,7 +95,8 @@ def account(kernel: Any, sim: Sim, cpu: int) -> None:
 
 @njit
 def _charge_waker(sim: Sim, cpu: int) -> None:
-    """Waking an idle CPU: in a virtual machine the interrupt leaves the guest (ttwu_queue → smp_send_reschedule).
+    """Another CPU shall idle no more, or leave its thread: it is sent an interrupt, for which a virtual machine leaves
+    the guest (resched_curr → smp_send_reschedule).
 
     A thread that ends has paid for those it wakes. A runtime's thread between two tasks does not pay: the time would
     fall to the task or thread that comes next.
@@ -110,6 +111,7 @@ def _charge_waker(sim: Sim, cpu: int) -> None:
 def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
     c = sim.cpus[cpu]
     c.idle = WAKING
+    c.woke = 1
     sim.world[0].idle_cpus -= 1
     if delay_ns > 0:
         write_overhead(sim, sim.threads[thread].task, cpu, O_IDLE, delay_ns)
@@ -136,6 +138,8 @@ def join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu
             c.resched = 1
             c.unaccounted = 1
             interrupt(sim, cpu)
+            if waker_cpu >= 0 and waker_cpu != cpu and sim.cpus[waker_cpu].thread >= 0:
+                _charge_waker(sim, waker_cpu)
     elif c.idle == IDLE:
         costs = sim.costs[NATIVE]
         # a timer fires on the CPU that armed it; any other CPU has to be sent an interrupt
@@ -202,7 +206,8 @@ def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
     c.accounted = world.now
     c.slice_start = world.now
     th.state = T_RUNNING
-    charge(sim, cpu, th.task, O_SWITCH, costs.switch)
+    charge(sim, cpu, th.task, O_SWITCH, costs.switch + (costs.idle_resume if c.woke else 0))
+    c.woke = 0
     if th.space != c.last_space:
         change_space(sim, cpu, th.task, th.space)
     if th.cpu != cpu:

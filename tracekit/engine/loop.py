@@ -63,7 +63,7 @@ from tracekit.engine.state import (
 )  # fmt: skip
 from tracekit.engine.steps import step
 from tracekit.engine.ticks import on_tick
-from tracekit.engine.waiting import finish, on_timer
+from tracekit.engine.waiting import disturb, finish, on_timer
 from tracekit.jit import njit
 
 FINISHED, FLUSH, FAILED, STUCK = 0, 1, 2, 3
@@ -238,6 +238,7 @@ def dispatch(runtime: Any, kernel: Any, sim: Sim, slot: int) -> None:
         if timer < sim.tasks.size:
             on_timer(runtime, kernel, sim, timer)
         elif slot < crash_slot(sim):
+            disturb(sim, sim.threads[timer - sim.tasks.size].cpu)
             wake_thread(kernel, sim, timer - sim.tasks.size, NONE, False)
         else:
             failure.strike(runtime, kernel, sim, sim.world[0].crash_task)

@@ -6,10 +6,12 @@ checks bounds.
 
 from __future__ import annotations
 
-from tracekit.engine.state import Sim
+from tracekit.engine.state import NATIVE, NONE, Sim
 from tracekit.jit import njit
 
 MARGIN = 512  # rows one event may write (a network poll: 128 goroutines); fan-outs (a wait group's waiters) come on top
+
+FREED_AT_ONCE = 8  # more than can end between two changes of memory, in the long run
 
 
 @njit
@@ -69,17 +71,45 @@ def charge(sim: Sim, cpu: int, task: int, kind: int, duration_ns: int) -> None:
 
 
 @njit
-def add_memory(sim: Sim, resident: int, virtual: int) -> None:
-    """Memory changes now; one row per time."""
+def _write_memory(sim: Sim, at_ns: int, resident: int, virtual: int) -> None:
     world = sim.world[0]
     world.resident += resident
     world.virtual += virtual
-    if world.memory == 0 or sim.memory[world.memory - 1].at_ns != world.now:
+    if world.memory == 0 or sim.memory[world.memory - 1].at_ns != at_ns:
         world.memory += 1
     row = sim.memory[world.memory - 1]
-    row.at_ns = world.now
+    row.at_ns = at_ns
     row.resident_bytes = world.resident
     row.virtual_bytes = world.virtual
+    world.memory_at = at_ns
+
+
+@njit
+def add_memory(sim: Sim, resident: int, virtual: int) -> None:
+    """Memory changes now, after what was due to be freed before; one row per time."""
+    world = sim.world[0]
+    for _ in range(FREED_AT_ONCE):
+        if world.freed_head < 0:
+            break
+        t = sim.tasks[world.freed_head]
+        due = t.ended + sim.costs[NATIVE].reclaim
+        if due > world.now:
+            break
+        world.freed_head = t.next
+        _write_memory(sim, max(due, world.memory_at), -t.resident, 0)
+    _write_memory(sim, world.now, resident, virtual)
+
+
+@njit
+def free_later(sim: Sim, task: int) -> None:
+    """The kernel keeps what an ended task held until a grace period of RCU is over (put_task_struct_rcu_user)."""
+    world = sim.world[0]
+    sim.tasks[task].next = NONE
+    if world.freed_head < 0:
+        world.freed_head = task
+    else:
+        sim.tasks[world.freed_tail].next = task
+    world.freed_tail = task
 
 
 @njit

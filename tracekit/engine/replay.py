@@ -127,7 +127,7 @@ def _states(
     policy_values = own(values, policy.name)
     if policy_values.get("hz"):
         figures["tick_period_ns"] = 1_000_000_000 // policy_values["hz"]
-    policy_values |= {name: figures[name] for name in ("tick_period_ns", "wakes_spread")}
+    policy_values |= {name: figures[name] for name in ("tick_period_ns", "wakes_spread", "newidle_pulls")}
     cost_rows = setup.costs(figures, model.form)
     if model.runtime.costs:
         model.runtime.costs(cost_rows, runtime_values)
@@ -174,6 +174,21 @@ def _close(sim: st.Sim, status: int) -> None:
     rows.task_id[:] = open_ones
     rows.end_ns[:] = end
     world.intervals = len(rows)
+    _free_the_ended(sim)
+
+
+def _free_the_ended(sim: st.Sim) -> None:
+    """What ended tasks held, and the kernel still had when the run ended."""
+    world = sim.world[0]
+    task = int(world.freed_head)
+    held = 0
+    while task >= 0:
+        held += int(sim.tasks.resident[task])
+        task = int(sim.tasks.next[task])
+    if held:
+        world.resident -= held
+        sim.memory[0] = (max(int(world.end_ns), int(world.memory_at)), world.resident, world.virtual)
+        world.memory = 1
 
 
 def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:

@@ -15,9 +15,10 @@ from tracekit.tables.bundle import Program
 from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 
 BUFFER_ROWS = 1 << 18
-FORM_FIELDS = ("switch", "block", "wake", "spawn", "exit", "lock", "channel")
+FORM_FIELDS = ("switch", "block", "channel_block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "idle_wake", "timer_exit", "timer_slack", "syscall", "tick",
+    "address_space", "cache_refill", "idle_exit", "idle_resume", "idle_wake", "timer_exit", "timer_slack", "timer_arm",
+    "timer_interrupt", "syscall", "tick",
     "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
 )  # fmt: skip
@@ -93,7 +94,7 @@ def objects(program: Program, own_space: bool) -> Any:
         pipes = pipe_messages(program, out.capacity.astype(np.int64))
         out.capacity[:] = np.where(out.kind == OBJECT_KINDS["channel"], pipes, out.capacity)
     out["count"][:] = np.where(out.kind == st.K_SEMAPHORE, out.capacity, 0)
-    for field in ("holder", "head", "tail", "send_head", "send_tail"):
+    for field in ("holder", "head", "tail", "send_head", "send_tail", "cpu"):
         out[field][:] = st.NONE
     return out
 
@@ -114,6 +115,9 @@ def costs(values: Mapping[str, int], form: str) -> Any:
             out[field][row] = values[f"{field}_ns"]
         out.stack_copy_per_kib[row] = values["stack_copy_ns_per_kib"]
         out.handoff[row] = values["thread_handoff_ns"]
+        out.reclaim[row] = values[f"{native}_reclaim_ns"]
+        out.spin[row] = values["goroutine_spin_ns"]
+        out.new_g[row] = values["goroutine_new_ns"]
         if native == "process":
             out.cow[row] = values["cow_pages"] * values["cow_fault_ns"]
             out.fork_per_mib[row] = values["fork_ns_per_mib"]
@@ -137,7 +141,7 @@ def tasks(program: Program, starts: Any, hosted: bool) -> Any:
     out.end[:] = starts[1:]
     out.converted[:] = table["converted"].combine_chunks().to_numpy(zero_copy_only=False)
     out.layer[:] = np.where(out.converted & hosted, st.HOSTED, st.NATIVE)
-    for field in ("thread", "cpu", "next", "joiners", "parent", "space", "waits_on", "reason", "warm_cpu"):
+    for field in ("thread", "cpu", "next", "joiners", "parent", "space", "waits_on", "reason", "warm_cpu", "timer_cpu"):
         out[field][:] = st.NONE
     out.state[:] = st.NEW
     out.start[:] = _ints(table, "start_ns")  # until it starts: when it starts by itself; -1: a spawn starts it
@@ -228,6 +232,7 @@ def new_sim(
     world.live[:] = len(task_rows)
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
     world.crash_task[:] = st.NONE
+    world.freed_head[:] = st.NONE
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(

@@ -54,7 +54,8 @@ WORLD = np.dtype([
     ("heap_size", "i8"), ("current_cpu", "i8"), ("live", "i8"), ("live_converted", "i8"), ("end_ns", "i8"),
     ("threads", "i8"), ("idle_cpus", "i8"), ("min_capacity", "i8"), ("lock_handoff_ns", "i8"),
     ("intervals", "i8"), ("wakeups", "i8"), ("overheads", "i8"), ("memory", "i8"), ("operations", "i8"),
-    ("resident", "i8"), ("virtual", "i8"),
+    ("resident", "i8"), ("virtual", "i8"), ("freed_head", "i8"), ("freed_tail", "i8"),
+    ("memory_at", "i8"),
     ("voluntary", "i8"), ("involuntary", "i8"), ("migrations", "i8"), ("steals", "i8"), ("handoffs", "i8"),
     ("task_switches", "i8"), ("error", "i8"), ("error_task", "i8"), ("error_value", "i8"),
     ("tick_phase", "i8"), ("tick_skew", "i8"), ("watched", "i8"),
@@ -70,7 +71,7 @@ TASK = np.dtype([
     ("paid", "i1"), ("retry", "i1"), ("converted", "i1"), ("exit_reason", "i1"), ("waiting", "i1"),
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
     ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
-    ("warm_cpu", "i4"),
+    ("warm_cpu", "i4"), ("timer_cpu", "i4"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([
@@ -82,7 +83,7 @@ CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
     ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
-    ("unaccounted", "i1"),
+    ("unaccounted", "i1"), ("woke", "i1"),
 ], align=True)  # fmt: skip
 BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
 ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)
@@ -95,17 +96,18 @@ SEGMENT = np.dtype([
 OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
-    ("writers", "i4"), ("readers", "i4"),
+    ("writers", "i4"), ("readers", "i4"), ("cpu", "i4"),
     ("woken", "i1"), ("starving", "i1"),
 ], align=True)  # fmt: skip
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.
 COST = np.dtype([
-    ("switch", "i8"), ("block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
+    ("switch", "i8"), ("block", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"),
-    ("timer_slack", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"), ("idle_resume", "i8"),
+    ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
+    ("timer_slack", "i8"), ("reclaim", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
     ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),
     ("l1_bytes", "i8"), ("l2_bytes", "i8"), ("l1_per_kib", "i8"), ("l2_per_kib", "i8"),

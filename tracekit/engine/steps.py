@@ -77,9 +77,13 @@ def _timed_wait(runtime: Any, sim: Sim, cpu: int, task: int, kind: int, duration
     t = sim.tasks[task]
     costs = sim.costs[t.layer]
     until = sim.world[0].now + duration_ns
+    t.timer_cpu = cpu
+    if kind == S_SLEEP and t.layer == HOSTED and keeps_timer(runtime, sim, task, until):
+        block(sim, cpu, task, R_SLEEP, O_SYNC, costs.block)
+        return
+    charge(sim, cpu, task, O_SYSCALL, costs.timer_arm)
     if kind == S_SLEEP:
-        if t.layer == NATIVE or not keeps_timer(runtime, sim, task, until):
-            arm(sim, task_slot(sim, task), until + costs.timer_slack)
+        arm(sim, task_slot(sim, task), until + costs.timer_slack)
         block(sim, cpu, task, R_SLEEP, O_SYNC, costs.block)
     elif kind == S_NETWORK:
         arm(sim, task_slot(sim, task), until)

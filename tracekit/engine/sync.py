@@ -26,6 +26,7 @@ from tracekit.engine.state import (
     EXITED,
     GIVES_WAY,
     HOSTED,
+    NATIVE,
     NONE,
     O_COPY,
     O_SYNC,
@@ -97,7 +98,18 @@ def _wait(sim: Sim, cpu: int, task: int, item: int, reason: int) -> None:
     front = t.retry == 1 and t.layer == HOSTED  # Go queues a woken loser in front, a futex at the end
     _push(sim, item, task, front)
     t.waits_on = item
-    block(sim, cpu, task, reason, O_SYNC, sim.costs[t.layer].block)
+    costs = sim.costs[t.layer]
+    block(sim, cpu, task, reason, O_SYNC, costs.channel_block if reason == R_RECV else costs.block)
+
+
+@njit
+def _operate(sim: Sim, cpu: int, task: int, item: int, cost_ns: int) -> None:
+    """An operation on an object; when another CPU had it last, its cache line has to come over."""
+    o = sim.objects[item]
+    if o.cpu != cpu and o.cpu != NONE:
+        cost_ns += sim.costs[NATIVE].line
+    o.cpu = cpu
+    charge(sim, cpu, task, O_SYNC, cost_ns)
 
 
 @njit
@@ -111,7 +123,7 @@ def lock(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     o = sim.objects[item]
     t = sim.tasks[task]
     if t.paid == 0:
-        charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+        _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     free = o.holder == NONE and o.count == 0 and not o.starving
     if not free and _spin(runtime, sim, cpu, task, item):
         return
@@ -155,7 +167,7 @@ def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, 
     if o.holder != task:
         fail(sim, NOT_HELD, task, item)
         return
-    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+    _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     o.holder = NONE
     t.pc += 1
     if rw:
@@ -207,7 +219,7 @@ def read_lock(sim: Sim, cpu: int, task: int, item: int) -> None:
     """Take a rwmutex for reading; a waiting writer keeps new readers out."""
     o = sim.objects[item]
     t = sim.tasks[task]
-    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].lock)
+    _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     if o.holder == NONE and o.head == NONE:
         o.count += 1
         t.pc += 1
@@ -222,7 +234,7 @@ def read_unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: 
     if o.count <= 0:
         fail(sim, NOT_HELD, task, item)
         return
-    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     o.count -= 1
     sim.tasks[task].pc += 1
     if o.count == 0:
@@ -258,7 +270,7 @@ def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, si
         failure.sever(sim, cpu, task, E_KILLED)
         return
     t = sim.tasks[task]
-    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].channel)
+    _operate(sim, cpu, task, item, sim.costs[t.layer].channel)
     charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
     receiver = _pop(sim, item)
     if receiver >= 0:
@@ -272,7 +284,7 @@ def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, si
     else:
         _push_sender(sim, item, task)
         t.waits_on = item
-        block(sim, cpu, task, R_SEND, O_SYNC, sim.costs[t.layer].block)
+        block(sim, cpu, task, R_SEND, O_SYNC, sim.costs[t.layer].channel_block)
 
 
 @njit
@@ -280,7 +292,7 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
     """Take the oldest message of a channel. Queued messages count as equally long: their bytes are conserved."""
     o = sim.objects[item]
     t = sim.tasks[task]
-    charge(sim, cpu, task, O_SYNC, sim.costs[t.layer].channel)
+    _operate(sim, cpu, task, item, sim.costs[t.layer].channel)
     sender = _pop_sender(sim, item)
     if sender >= 0:
         o.count += 1
@@ -304,6 +316,7 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
 def wait(sim: Sim, cpu: int, task: int, item: int) -> None:
     """Take one from an event or semaphore."""
     o = sim.objects[item]
+    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     if o.count > 0:
         o.count -= 1
         sim.tasks[task].pc += 1
@@ -315,6 +328,7 @@ def wait(sim: Sim, cpu: int, task: int, item: int) -> None:
 def signal(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     """Add one to an event or semaphore; a waiter gets it at once."""
     sim.tasks[task].pc += 1
+    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     waiter = _pop(sim, item)
     if waiter >= 0:
         unblock(runtime, kernel, sim, waiter, cpu, task)
@@ -331,7 +345,7 @@ def wait_group_add(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, ite
     if o.count < 0:
         fail(sim, NEGATIVE, task, item)
         return
-    charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[task].layer].lock)
+    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     if o.count == 0:
         waiter = _pop(sim, item)
         while waiter >= 0:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tracekit.engine.hooks import ended, expired, ready
 from tracekit.engine.kernel import wake_thread
-from tracekit.engine.record import add_memory, charge, set_state, write_wakeup
+from tracekit.engine.record import add_memory, charge, free_later, set_state, write_wakeup
 from tracekit.engine.state import (
     BLOCKS,
     EXITED,
@@ -15,6 +15,7 @@ from tracekit.engine.state import (
     NEW,
     NONE,
     O_SYNC,
+    O_TICK,
     R_IO,
     R_NETWORK,
     R_SPAWN,
@@ -101,7 +102,11 @@ def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     if t.converted:
         world.live_converted -= 1
         world.end_ns = world.now
-    add_memory(sim, -t.resident, -sim.costs[t.layer].virtual)
+    if t.layer == HOSTED or sim.costs[NATIVE].reclaim == 0:
+        add_memory(sim, -t.resident, -sim.costs[t.layer].virtual)
+    else:
+        add_memory(sim, 0, -sim.costs[t.layer].virtual)
+        free_later(sim, task)
     if t.layer == HOSTED:
         ended(runtime, sim, cpu)
     joiner = t.joiners
@@ -121,9 +126,18 @@ def mark_ready(sim: Sim, task: int, waker: int, cpu: int) -> None:
 
 
 @njit
+def disturb(sim: Sim, cpu: int) -> None:
+    """A timer or a device interrupts cpu: whoever runs there goes on later (hrtimer_interrupt)."""
+    if cpu >= 0 and sim.cpus[cpu].thread >= 0:
+        charge(sim, cpu, sim.threads[sim.cpus[cpu].thread].task, O_TICK, sim.costs[NATIVE].timer_interrupt)
+
+
+@njit
 def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     """The task's own timer is due: it starts, or its sleep, I/O, network wait or system call is over."""
     t = sim.tasks[task]
+    disturb(sim, t.timer_cpu)
+    t.timer_cpu = NONE
     if t.state == NEW:
         start(runtime, kernel, sim, task, NONE, NONE)
     elif t.layer == NATIVE:

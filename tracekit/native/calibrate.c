@@ -68,6 +68,25 @@ static void spin(int64_t ns)
         ;
 }
 
+/* So many steps of which each needs the one before, whatever comes between them. */
+static void __attribute__((noinline)) steps(int64_t count)
+{
+    uint64_t x = 1;
+    for (int64_t i = 0; i < count; i++) {
+        x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+        __asm__ volatile("" : "+r"(x));
+    }
+}
+
+static void pause_once(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("pause");
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 /* The middle of batches of an operation that takes less than reading the clock does. */
 #define TIMED(operation, per_batch)                                \
     ({                                                             \
@@ -95,6 +114,7 @@ struct side {
     int64_t work_ns;
     int pipes[2][2];
     struct queue queues[2];
+    atomic_int words[2]; /* of futexes */
     int cpus[2];
     double *latency; /* of each hand-over to side 1: from the send to running again */
     atomic_llong sent;
@@ -135,9 +155,14 @@ static void queue_take(struct queue *q)
     pthread_mutex_unlock(&q->mutex);
 }
 
+enum { PIPES, CONDVARS, FUTEXES }; /* struct side's threads */
+
 static void give(struct side *s, int to)
 {
-    if (s->threads)
+    if (s->threads == FUTEXES) {
+        atomic_store(&s->words[to], 1);
+        syscall(SYS_futex, &s->words[to], FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    } else if (s->threads)
         queue_put(&s->queues[to]);
     else
         transfer(s->pipes[to][1], s->size, 1);
@@ -145,7 +170,10 @@ static void give(struct side *s, int to)
 
 static void take(struct side *s, int own)
 {
-    if (s->threads)
+    if (s->threads == FUTEXES) {
+        while (!atomic_exchange(&s->words[own], 0))
+            syscall(SYS_futex, &s->words[own], FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+    } else if (s->threads)
         queue_take(&s->queues[own]);
     else
         transfer(s->pipes[own][0], s->size, 0);
@@ -250,6 +278,7 @@ static void hand_overs(void)
             say(name, m.latency);
         }
     }
+    say("futex_hand_over", hand_over(FUTEXES, 1, here, here, 0).round_trip / 2);
     for (int i = 0; i < 6; i++) {
         sprintf(name, "pipe_hand_over_%d_bytes", sizes[i]);
         say(name, hand_over(0, sizes[i], here, here, 0).round_trip / 2);
@@ -548,6 +577,42 @@ static double overshoot(int timerfd, int64_t ns, int rounds)
     return median(late, rounds);
 }
 
+/* What the kernel bills a thread for a wait whose CPU idles meanwhile: the way out of idleness is not all in it. */
+static double billed_for_a_wait(void)
+{
+    double each[9];
+    for (int r = 0; r < 9; r++) {
+        struct timespec before, after;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+        overshoot(1, 1000000, 30);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+        each[r] = (double)((after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec - before.tv_nsec) / 30;
+    }
+    return median(each, 9);
+}
+
+/* What a timer that nobody waits for takes from a loop of a fixed number of steps on its CPU. */
+static double interrupted(void)
+{
+    enum { TIMERS = 64, ROUNDS_OF_BOTH = 15 };
+    double took[2][ROUNDS_OF_BOTH];
+    int fds[TIMERS];
+    for (int i = 0; i < TIMERS; i++)
+        fds[i] = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    for (int r = 0; r < 2 * ROUNDS_OF_BOTH; r++) {
+        for (int i = 0; i < TIMERS; i++) {
+            struct itimerspec spec = {{0, 0}, {0, r % 2 ? 500000 + 100000 * i : 0}};
+            timerfd_settime(fds[i], 0, &spec, NULL);
+        }
+        int64_t begin = now();
+        steps(12000000);
+        took[r % 2][r / 2] = (double)(now() - begin);
+    }
+    for (int i = 0; i < TIMERS; i++)
+        close(fds[i]);
+    return (median(took[1], ROUNDS_OF_BOTH) - median(took[0], ROUNDS_OF_BOTH)) / TIMERS;
+}
+
 static void timers(void)
 {
     static const int us[] = {20, 100, 1000, 10000};
@@ -560,6 +625,15 @@ static void timers(void)
         say(name, overshoot(1, us[i] * 1000, rounds));
     }
     say("timer_slack", prctl(PR_GET_TIMERSLACK));
+    say("timer_arm", TIMED(({ /* ahead of all others: the hardware's timer is set anew each time */
+        static int fd;
+        struct itimerspec spec = {{0, 0}, {0, 500000}};
+        if (!fd)
+            fd = timerfd_create(CLOCK_MONOTONIC, 0);
+        timerfd_settime(fd, 0, &spec, NULL);
+    }), 100));
+    say("timer_interrupt", interrupted());
+    say("billed_for_a_wait", billed_for_a_wait());
     say("timer_settime", TIMED(({
         static int fd;
         struct itimerspec spec = {{0, 0}, {1000, 0}};
@@ -622,6 +696,102 @@ static void copies(void)
     }
     getrusage(RUSAGE_CHILDREN, &after);
     say("pages_copied_by_a_child", (double)(after.ru_minflt - before.ru_minflt) / CHILDREN);
+}
+
+/* Two CPUs that write to the same cache line in turn: what it takes the line to come over. */
+static atomic_int turn;
+
+static void *answer(void *rounds)
+{
+    pin(there);
+    for (int i = 0; i < *(int *)rounds; i++) {
+        while (atomic_load(&turn) != 1)
+            ;
+        atomic_store(&turn, 0);
+    }
+    return NULL;
+}
+
+static double line(void)
+{
+    enum { TURNS = 20000 };
+    double each[5];
+    for (int r = 0; r < 5; r++) {
+        int rounds = TURNS;
+        pthread_t other;
+        pthread_create(&other, NULL, answer, &rounds);
+        usleep(500);
+        int64_t begin = now();
+        for (int i = 0; i < TURNS; i++) {
+            atomic_store(&turn, 1);
+            while (atomic_load(&turn) != 0)
+                ;
+        }
+        each[r] = (double)(now() - begin) / (2 * TURNS);
+        pthread_join(other, NULL);
+    }
+    return median(each, 5);
+}
+
+/* Threads wait here, and may run there, when there goes idle: does it take one before a tick makes it? */
+static atomic_llong began[4], idle_since;
+static atomic_int ran_on[4], set_up;
+
+static void *waiting_thread(void *number)
+{
+    int i = (int)(intptr_t)number;
+    atomic_store(&began[i], now());
+    ran_on[i] = sched_getcpu();
+    spin(2000000);
+    return NULL;
+}
+
+static void *until_idle(void *unused)
+{
+    (void)unused;
+    pin(there);
+    while (!atomic_load(&set_up))
+        ;
+    spin(300000);
+    atomic_store(&idle_since, now());
+    return NULL;
+}
+
+static int pulled_at_once(void)
+{
+    pthread_t other, waiting[4];
+    pthread_attr_t only_here;
+    cpu_set_t set;
+    atomic_store(&set_up, 0);
+    pthread_create(&other, NULL, until_idle, NULL);
+    usleep(2000);
+    CPU_ZERO(&set);
+    CPU_SET(here, &set);
+    pthread_attr_init(&only_here);
+    pthread_attr_setaffinity_np(&only_here, sizeof set, &set);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&waiting[i], &only_here, waiting_thread, (void *)(intptr_t)i);
+    CPU_SET(there, &set);
+    for (int i = 0; i < 4; i++)
+        pthread_setaffinity_np(waiting[i], sizeof set, &set);
+    atomic_store(&set_up, 1);
+    int pulled = 0;
+    for (int i = 0; i < 4; i++)
+        pthread_join(waiting[i], NULL);
+    pthread_join(other, NULL);
+    for (int i = 0; i < 4; i++) {
+        int64_t after = began[i] - idle_since;
+        pulled |= ran_on[i] == there && after >= 0 && after < 200000;
+    }
+    return pulled;
+}
+
+static double pulls(void)
+{
+    int pulled = 0;
+    for (int i = 0; i < 20; i++)
+        pulled += pulled_at_once();
+    return pulled / 20.0;
 }
 
 /* A thread that last ran here is woken from here while another CPU idles: does it move there? */
@@ -752,11 +922,15 @@ int main(int argc, char **argv)
     lives();
     crowds();
     timers();
+    say("thirty_pauses", TIMED(pause_once(), 3000) * 30);
     ticks();
     pages();
     copies();
-    if (there >= 0)
+    if (there >= 0) {
         placement();
+        say("pulls_by_a_cpu_that_goes_idle", pulls());
+        say("line", line());
+    }
     caches();
     return 0;
 }

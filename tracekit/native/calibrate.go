@@ -145,6 +145,24 @@ func lives() {
 	say("goroutine_run_and_end", median(ended))
 }
 
+// Goroutines for which no dead one is left: each needs a stack of its own, from memory never touched before.
+func firstLives() float64 {
+	const many = 200
+	values := make([]float64, 41)
+	gate := make(chan struct{})
+	for i := range values {
+		begin := time.Now()
+		for range many {
+			go func() { <-gate }()
+		}
+		values[i] = float64(time.Since(begin)) / many
+		runtime.Gosched()
+	}
+	close(gate)
+	runtime.Gosched()
+	return median(values)
+}
+
 //go:noinline
 func deepen(kib int) byte {
 	var frame [1024]byte
@@ -202,6 +220,7 @@ func main() {
 	lives()
 	stacks()
 	sleeps()
+	say("goroutine_create_new", firstLives())
 	if cpus > 1 {
 		runtime.GOMAXPROCS(2)
 		say("goroutine_hand_over_two_ps", handOver(1000))

@@ -44,6 +44,7 @@ class Prepared:
         self._folder = tempfile.TemporaryDirectory(prefix="tracekit-execute-")
         self.path = Path(self._folder.name) / "program"
         write_program(program, self.path)
+        self._idle_bytes: dict[str, int | None] = {}
 
     def __enter__(self) -> Prepared:
         return self
@@ -73,9 +74,23 @@ class Prepared:
         result = Path(self._folder.name) / "result"
         result.unlink(missing_ok=True)
         command = [*(recorder or []), *_command(form, self.path, result, log, go_trace)]
+        idle = None if recorder or go_trace else self._idle_peak(form, available[:cpus], limit_s)
         with MemoryMeter() as meter:
             _run(command, available[:cpus], limit_s, meter)
-        return Execution(form, cpus, read_result(result, self.program), meter.peak_bytes)
+        peak = None if idle is None or meter.peak_bytes is None else max(meter.peak_bytes - idle, 0)
+        return Execution(form, cpus, read_result(result, self.program), peak)
+
+    def _idle_peak(self, form: str, cpus: list[int], limit_s: float) -> int | None:
+        """The peak of a runner that reads the program and starts none of its tasks: measured once a form."""
+        if form not in self._idle_bytes:
+            with MemoryMeter() as meter:
+                _run([*_command(form, self.path, Path(os.devnull), False, None), "idle"], cpus, limit_s, meter)
+            self._idle_bytes[form] = meter.peak_bytes
+        return self._idle_bytes[form]
+
+    def idle_bytes(self, form: str) -> int | None:
+        """Peak physical memory of the form's runner with nothing to do; None before an execution, or where unknown."""
+        return self._idle_bytes.get(form)
 
 
 def _command(form: str, program: Path, result: Path, log: bool, go_trace: Path | None) -> list[str]:

@@ -1,7 +1,8 @@
 /* tracekit's runner: interprets a program as processes or as threads, for real.
  *
- * usage: runner FORM PROGRAM RESULT [log]
+ * usage: runner FORM PROGRAM RESULT [log|idle]
  *
+ * log notes the times of each step; idle starts no task, so that the memory of the runner itself can be measured.
  * FORM is process or thread. PROGRAM and RESULT are files of int64 in the machine's byte order; what they hold is
  * said in tracekit/native/wire.py. One line on standard error and exit code 1 when something can't be done.
  */
@@ -100,10 +101,10 @@ static void raise_limits(void)
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a crash on purpose leaves no file */
 }
 
-static void start_roots(void)
+static void start_roots(int idle)
 {
     for (int64_t i = 0; i < world->tasks; i++)
-        if (world->task[i].start_ns >= 0)
+        if (world->task[i].start_ns >= 0 && !idle)
             spawn(i);
     /* Let every root reach the gate, so that none is still being created when time begins. */
     usleep(2000);
@@ -147,7 +148,7 @@ static void write_result(const char *path, const struct rusage *before, const st
 int main(int argc, char **argv)
 {
     if (argc < 4) {
-        fprintf(stderr, "usage: runner process|thread PROGRAM RESULT [log]\n");
+        fprintf(stderr, "usage: runner process|thread PROGRAM RESULT [log|idle]\n");
         return 2;
     }
     setsid(); /* a group of its own, to be ended as one */
@@ -157,9 +158,10 @@ int main(int argc, char **argv)
     prctl(PR_SET_NAME, "runner"); /* what a recording calls its tasks */
     supervisor = getpid();
     raise_limits();
-    build_world(strcmp(argv[1], "process") ? THREAD : PROCESS, argv[2], argc > 4);
+    int idle = argc > 4 && !strcmp(argv[4], "idle");
+    build_world(strcmp(argv[1], "process") ? THREAD : PROCESS, argv[2], argc > 4 && !idle);
     measure_spin();
-    start_roots();
+    start_roots(idle);
     int who = world->form == PROCESS ? RUSAGE_CHILDREN : RUSAGE_SELF;
     struct rusage before, after;
     getrusage(who, &before);

@@ -1,6 +1,6 @@
 // tracekit's runner for goroutines: interprets a program with Go's own primitives.
 //
-// usage: runner PROGRAM RESULT [-log] [-trace FILE]
+// usage: runner PROGRAM RESULT [-log] [-trace FILE] [idle]
 //
 // The files are those of the C runner (tracekit/native/wire.py). codes.go is made from tracekit's vocabulary when
 // the runner is built.
@@ -384,15 +384,25 @@ func raiseLimits() {
 	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
+// Let every root reach the gate, and let the runtime forget what was before: while the main thread is in a system
+// call sysmon takes its P, finds all idle, and sleeps until the call is over; then it looks again every 20 us, as at
+// the start of a program (proc.go, sysmon). Else how often it looks would depend on how long measureSpin took.
+func settle() {
+	pause := syscall.NsecToTimespec(50_000_000)
+	syscall.Nanosleep(&pause, nil)
+}
+
 func main() {
 	if len(os.Args) < 3 {
-		fmt.Fprintln(os.Stderr, "usage: runner PROGRAM RESULT [-log] [-trace FILE]")
+		fmt.Fprintln(os.Stderr, "usage: runner PROGRAM RESULT [-log] [-trace FILE] [idle]")
 		os.Exit(2)
 	}
-	logging, tracing := false, ""
+	logging, idle, tracing := false, false, ""
 	for i, argument := range os.Args[3:] {
 		if argument == "-log" {
 			logging = true
+		} else if argument == "idle" { // start no task: what is left is the runner's own memory
+			idle = true
 		} else if argument == "-trace" && i+4 < len(os.Args) {
 			tracing = os.Args[i+4]
 		}
@@ -403,11 +413,11 @@ func main() {
 	load(os.Args[1], logging)
 	measureSpin()
 	for i := range tasks {
-		if tasks[i].start >= 0 {
+		if tasks[i].start >= 0 && !idle {
 			spawn(int64(i))
 		}
 	}
-	time.Sleep(2 * time.Millisecond) // let every root reach the gate
+	settle()
 	stop := startTrace(tracing)
 	var before, after syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from statistics import median
 
 from tracekit.errors import TracekitError
 from tracekit.machine.calibrate.rounds import Measurements, Say
@@ -32,6 +33,17 @@ steps = [
 count = COUNT
 steps = [{ wait_group_wait = "gate" }]
 """
+_ONE_BY_ONE = """
+name = "one_by_one"
+claim = "what an ended task held is not free at once"
+look_for = "peak memory"
+[tasks.main]
+start = "0ms"
+steps = [{ repeat = 300, as = "k", steps = [{ spawn = "child[k]" }, { join = "child[k]" }] }]
+[tasks.child]
+count = 300
+steps = [{ compute = "100us" }]
+"""
 _PING_PONG = """
 name = "ping_pong"
 claim = "recording takes time"
@@ -51,7 +63,11 @@ steps = [{ repeat = ROUNDS, steps = [{ wait = "there" }, { signal = "back" }] }]
 
 def probe(found: Measurements, progress: Say = lambda done, total: None) -> None:
     """Add what whole programs show to `found`; what can't be measured here becomes one of its warnings."""
-    parts = [(_memory, form) for form in FORMS] + [(_recorder, form) for form in ("thread", "goroutine")]
+    parts = [
+        *((_memory, form) for form in FORMS),
+        *((_reclaim, form) for form in ("process", "thread")),
+        *((_recorder, form) for form in ("thread", "goroutine")),
+    ]
     for number, (part, form) in enumerate(parts):
         try:
             part(found, form)
@@ -66,20 +82,33 @@ def _program(text: str) -> Program:
 
 def _memory(found: Measurements, form: str) -> None:
     """Physical memory that grows with the number of waiting tasks; for Go, what is there with none besides."""
-    few, many = (_peaks(_WAITING.replace("COUNT", str(count)), form) for count in (_FEW, _MANY))
+    (few, idle), (many, _) = (_peaks(_WAITING.replace("COUNT", str(count)), form) for count in (_FEW, _MANY))
     if not few or not many:
         raise TracekitError("memory per task is unknown here", remedy="needs the right to make a memory cgroup")
     for low, high in zip(few, many, strict=True):
         each = (high - low) / (_MANY - _FEW)
         found.add(f"{form}_resident_bytes", each)
-        if form == "goroutine":
-            found.add("go_runtime_resident_bytes", max(low - _FEW * each, 0.0))
+        if form == "goroutine" and idle is not None:
+            found.add("go_runtime_resident_bytes", max(low + idle - _FEW * each, 0.0))
 
 
-def _peaks(text: str, form: str) -> list[int]:
+def _peaks(text: str, form: str) -> tuple[list[int], int | None]:
+    """Of some executions, in order; and that of the runner with nothing to do."""
     with Prepared(_program(text)) as prepared:
         peaks = [prepared.execute(form, cpus=1).peak_bytes for _ in range(_REPEATS)]
-    return sorted(peak for peak in peaks if peak is not None)
+        return sorted(peak for peak in peaks if peak is not None), prepared.idle_bytes(form)
+
+
+def _reclaim(found: Measurements, form: str) -> None:
+    """One task lives at a time: the memory above that of one is of those that ended so lately."""
+    each = found.rounds.get(f"{form}_resident_bytes")
+    if not each:
+        return
+    with Prepared(_program(_ONE_BY_ONE)) as prepared:
+        for _ in range(_REPEATS):
+            execution = prepared.execute(form, cpus=1)
+            ended = (execution.peak_bytes or 0) / median(each) - 2  # main and the child are alive
+            found.add(f"{form}_reclaim_ns", max(ended, 0.0) * execution.makespan_ns / 300)
 
 
 def _recorder(found: Measurements, form: str) -> None:

@@ -1,6 +1,8 @@
 """When CPUs take threads from each other: Linux's load balancing for CPUs that share their last-level cache.
 
-A CPU that goes idle pulls one thread from the CPU with the longest queue (sched_balance_newidle). At a tick, a CPU
+A CPU that goes idle pulls one thread from the CPU with the longest queue (sched_balance_newidle), unless the profile
+says that it does not (newidle_pulls: the kernel skips a search that takes longer than the CPU idles on average, and
+since 6.19, and 6.18 with its backports, one that was seldom successful). At a tick, a CPU
 where threads wait lets an idle CPU have one (nohz_balancer_kick), and a busy CPU with fewer threads, once in
 16 ms for each CPU of the domain, less a tick (get_sd_balance_interval, busy_factor; imbalance_pct is 117). If the
 difference is one thread, moving it would only turn the difference around; that is done every second time only
@@ -11,7 +13,7 @@ Ticks of idle CPUs and of CPUs where nobody waits are not simulated; the loaded 
 
 Left out:
 * Loads averaged over 32 ms (PELT); a load is the number of threads.
-* Skipping a search that takes longer than the CPU will idle (avg_idle, max_newidle_lb_cost).
+* Learning when a search pays (avg_idle, max_newidle_lb_cost, newidle_ratio): the profile says once for all.
 * Active balancing of a running thread, and keeping back threads that are not eligible at the destination.
 """
 

@@ -34,7 +34,7 @@ from tracekit.engine.state import NONE, Records, Sim, records
 from tracekit.jit import njit
 from tracekit.models.kernels import pairing
 from tracekit.models.kernels.balancing import DOMAIN, busiest, insists, puller, settle
-from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, TICKS
+from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, SCALING, TICKS, time_scale
 from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.model import KernelPolicy, Parameter, Sizes
 
@@ -56,6 +56,7 @@ class State(Handle):
     migration_cost_ns: int
     tick_ns: int
     spread: int
+    newidle: int
 
 
 @njit
@@ -139,7 +140,7 @@ def _detach(kernel: State, sim: Sim, source: int, hot_too: bool) -> int:
 
 @implements(hooks.balance, State)
 def _balance(kernel: State, sim: Sim, cpu: int) -> int:
-    source = busiest(sim, cpu)
+    source = busiest(sim, cpu) if kernel.newidle else NONE
     if source < 0:
         return NONE
     thread = _detach(kernel, sim, source, False)
@@ -191,12 +192,12 @@ def _state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     queues.root[:] = NONE
     entities = records(sizes.threads, ENTITY)
     entities.weight[:] = 1024
-    scale = 1 + int(np.log2(min(sizes.cpus, 8)))
+    scale = time_scale(sizes, parameters)
     names = ("latency_ns", "min_granularity_ns", "wakeup_granularity_ns")
     return State(
         entities, queues, records(sizes.threads, pairing.NODE), new_wakees(sizes.threads), records(sizes.cpus, DOMAIN),
         *(parameters[name] * scale for name in names), parameters["migration_cost_ns"], parameters["tick_period_ns"],
-        parameters["wakes_spread"],
+        parameters["wakes_spread"], parameters["newidle_pulls"],
     )  # fmt: skip
 
 
@@ -210,6 +211,7 @@ POLICY = KernelPolicy(
         Parameter("min_granularity_ns", 750_000, "ns", "shortest slice, on one CPU", 1000),
         Parameter("wakeup_granularity_ns", 1_000_000, "ns", "head start a woken thread needs, on one CPU"),
         Parameter("migration_cost_ns", 500_000, "ns", "a thread that ran this recently counts as cache hot"),
+        *SCALING,
         *TICKS,
         *BANDWIDTH,
     ),

@@ -42,15 +42,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from tracekit.engine import hooks
 from tracekit.engine.hooks import MIGRATED, SPAWN, WAKEUP, YIELD, implements
 from tracekit.engine.state import NONE, Sim, records
 from tracekit.jit import njit
 from tracekit.models.kernels import pairing
 from tracekit.models.kernels.balancing import DOMAIN, busiest, insists, puller, settle
-from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, TICKS
+from tracekit.models.kernels.common import BANDWIDTH, FAIR_PARTS, SCALING, TICKS, time_scale
 from tracekit.models.kernels.placement import new_wakees, wake_placement
 from tracekit.models.kernels.timeline import (
     ENTITY,
@@ -157,7 +155,7 @@ def _place_pulled(kernel: State, sim: Sim, cpu: int, thread: int) -> None:
 def _balance(kernel: State, sim: Sim, cpu: int) -> int:
     while kernel.queues[cpu].oldest >= 0:  # nobody else is left: sleepers are picked, and leave
         finish_dequeue(kernel, sim, cpu, kernel.queues[cpu].oldest)
-    source = busiest(sim, cpu)
+    source = busiest(sim, cpu) if kernel.newidle else NONE
     if source < 0:
         return NONE
     thread = _detach(kernel, sim, source, False)
@@ -242,7 +240,6 @@ def _state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
     queues = records(sizes.cpus, QUEUE)
     for field in ("eligible", "later", "oldest", "youngest"):
         queues[field][:] = NONE
-    scale = 1 + int(np.log2(min(sizes.cpus, 8)))  # sched_update_scaling: 1 + ilog2 of the CPUs, at most 8
     entities = records(sizes.threads, ENTITY)
     entities.weight[:] = 1024
     return State(
@@ -251,13 +248,14 @@ def _state(sizes: Sizes, parameters: Mapping[str, int]) -> State:
         records(sizes.threads, pairing.NODE),
         new_wakees(sizes.threads),
         records(sizes.cpus, DOMAIN),
-        parameters["base_slice_ns"] * scale,
+        parameters["base_slice_ns"] * time_scale(sizes, parameters),
         parameters["migration_cost_ns"],
         parameters["tick_period_ns"],
         parameters["version"],
         parameters["clip_delayed"],
         parameters["delay_dequeue"],
         parameters["wakes_spread"],
+        parameters["newidle_pulls"],
     )
 
 
@@ -274,6 +272,7 @@ POLICY = KernelPolicy(
         Parameter(
             "clip_delayed", 0, "count", "1: a sleeper that wakes in the queue moves back to V; 0: it stays", 0, 1
         ),
+        *SCALING,
         *TICKS,
         *BANDWIDTH,
     ),

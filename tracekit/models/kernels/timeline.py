@@ -45,6 +45,7 @@ class State(Handle):
     clip_delayed: int
     delay: int
     spread: int
+    newidle: int
 
 
 @njit

@@ -70,12 +70,14 @@ PARAMETERS = (
     Parameter("preempt_ns", 10_000_000, "ns", "sysmon preempts what ran this long (forcePreemptNS)", 1000),
     Parameter("sysmon_min_ns", 70_000, "ns", "sysmon's shortest period: 20 us and 50 us of timer slack", 1000),
     Parameter("sysmon_max_ns", 10_000_000, "ns", "sysmon's longest period", 1000),
-    Parameter("sysmon_ns", 0, "ns", "CPU time of a round of sysmon on its kernel thread; 0: it needs no thread"),
+    Parameter("sysmon_ns", 1000, "ns", "CPU time of a round of sysmon on its kernel thread; 0: it needs no thread"),
     Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
     Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),
     Parameter("nap_ns", 53_000, "ns", "a thief's sleep before it takes runnext: 3 us and 50 us of timer slack"),
-    Parameter("spin_ns", 0, "ns", "one of 4 looks at a taken mutex (30 PAUSE instructions) before waiting; 0: none"),
-    Parameter("new_g_ns", 0, "ns", "what creating a goroutine takes more when no dead one can be used again"),
+    Parameter(
+        "spin_ns", -1, "ns", "one of 4 looks at a taken mutex before waiting; 0: none, -1: goroutine_spin_ns", -1
+    ),
+    Parameter("new_g_ns", -1, "ns", "creating a goroutine takes more without a dead one; -1: goroutine_new_ns", -1),
 )
 
 
