@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracekit.analysis.history import BLOCKED, RUNNING, History, Lives, codes, grouped, ints
+from tracekit.analysis.history import History, codes, ints
 from tracekit.analysis.places import object_names
 from tracekit.analysis.races.detector import CODES, KINDS, MOST_RACES, Operations, detect
+from tracekit.analysis.races.effect import in_effect
 from tracekit.analysis.result import Analysis, Table, labelled, labels
-from tracekit.jit import cached_njit
 from tracekit.tables.bundle import Run
-from tracekit.vocabulary import REASONS, SEGMENT_KINDS, SEGMENTS
+from tracekit.vocabulary import SEGMENTS
 
 _ACCESSES = ("read", "write", "atomic")
 _TRACE = (
@@ -23,9 +23,6 @@ _NONE = "The run has no read, write or atomic steps, so there is nothing that co
 _PROCESSES = "As processes each task has its own copy of a variable: nothing races, and nobody sees another's writes."
 
 _KIND = np.array([CODES.get(name, -1) for name in SEGMENTS.names], np.int8)
-_BLOCKS_AS = np.array([REASONS[kind.blocks_as] if kind.blocks_as else -1 for kind in SEGMENT_KINDS.values()], np.int8)
-_NEVER = 1 << 62
-_TAKEN_WHEN_RUNNING = np.isin(SEGMENTS.names, ("lock", "read_lock"))
 
 
 def races(seen: History) -> Analysis:
@@ -40,7 +37,7 @@ def races(seen: History) -> Analysis:
     values = _values(run)
     if run.meta.get("form") == "process":
         return Analysis("races", {"accesses": int(accessing.sum()), "races": 0}, values, (), (_PROCESSES,))
-    history, at = operations_of(seen, run)
+    history, at = operations_of(run)
     found = detect(history, run.tables["tasks"].num_rows)
     names, known = object_names(run, len(history.capacity)), labels(run)
     variables = np.flatnonzero(found.count)
@@ -84,51 +81,32 @@ def _pairs(pairs: Any, history: Operations, at: Any, names: list[str], known: pl
     return frame.select("variable", *order)
 
 
-def operations_of(seen: History, run: Run) -> tuple[Operations, Any]:
-    """The run's steps in the order in which they took effect, and when, in ns.
-
-    The table has a step when it begins to wait. It came through when the wait was over: when the task was woken, and
-    for a lock, which another could take meanwhile, when the task ran. Of steps at one time, one that waited comes right
-    before its task's next step, which the engine did only then, or last of all.
-    """
+def operations_of(run: Run) -> tuple[Operations, Any]:
+    """The run's steps in the order in which they took effect, and when, in ns (races.effect)."""
     table = run.tables["operations"]
-    kind = codes(table.column("kind"), SEGMENTS)
+    kind = _KIND[codes(table.column("kind"), SEGMENTS)]
     task, began = ints(table.column("task_id"), np.int32), ints(table.column("at_ns"), np.int64)
     thing, target = (ints(table.column(name), np.int32) for name in ("object_id", "target_id"))
-    order, first = grouped(task, run.tables["tasks"].num_rows)
-    at, place = began.copy(), 2 * np.arange(len(began))
-    _come_through(seen.lives, order, first, began, _BLOCKS_AS[kind], _TAKEN_WHEN_RUNNING[kind], at, place)
     about = np.where(thing >= 0, thing, target)
-    chosen = np.flatnonzero((_KIND[kind] >= 0) & (about >= 0))
-    chosen = chosen[np.lexsort((place[chosen], at[chosen]))]
-    capacity = _capacities(run, int(thing.max(initial=-1)) + 1)
-    return Operations(_KIND[kind[chosen]], task[chosen], about[chosen], capacity), at[chosen]
+    chosen = np.flatnonzero((kind >= 0) & (about >= 0))
+    kind, task, about, began = kind[chosen], task[chosen], about[chosen], began[chosen]
+    room, there = _capacities(run, int(thing.max(initial=-1)) + 1)
+    order, at = in_effect(kind, task, about, began, run.tables["tasks"].num_rows, room, there)
+    return Operations(kind[order], task[order], about[order], room), at[order]
 
 
-def _capacities(run: Run, count: int) -> Any:
-    """By object; a channel that is a pipe, as between threads, has more room than the program asks for."""
-    known: list[int] = []
+def _capacities(run: Run, count: int) -> tuple[Any, Any]:
+    """By object its room, and what is there at first: a semaphore starts with its capacity.
+
+    A channel that is a pipe, as between threads, has more room than the program asks for.
+    """
+    room: list[int] = []
+    there: list[int] = []
     for thing in (run.meta.get("program") or {}).get("objects") or ():
-        known += [int(thing.get("capacity") or 0)] * int(thing.get("count") or 1)
+        many, capacity = int(thing.get("count") or 1), int(thing.get("capacity") or 0)
+        room += [capacity] * many
+        there += [capacity if thing.get("kind") == "semaphore" else 0] * many
     parameters = run.meta.get("parameters") or {}
     least = max((int(value) for name, value in parameters.items() if name.endswith(".min_capacity")), default=0)
-    return np.maximum(np.array([*known, *[0] * (count - len(known))], np.int64), least)
-
-
-@cached_njit
-def _come_through(lives: Lives, order: Any, first: Any, began: Any, blocks_as: Any, when_running: Any, at: Any, place: Any) -> None:  # fmt: skip
-    """Move each step that waited to the end of its wait: the last BLOCKED interval for its reason before the next step."""
-    for k in range(len(first) - 1):
-        i = lives.first[k]
-        for n in range(first[k], first[k + 1]):
-            step, following = order[n], order[n + 1] if n + 1 < first[k + 1] else -1
-            until, waited, woken = began[following] if following >= 0 else _NEVER, False, False
-            while i < lives.first[k + 1] and lives.start[i] < until:
-                if lives.start[i] >= began[step] and blocks_as[step] >= 0:
-                    if lives.state[i] == BLOCKED and lives.reason[i] == blocks_as[step]:
-                        at[step], waited, woken = lives.end[i], True, True
-                    elif woken and when_running[step] and lives.state[i] == RUNNING:
-                        at[step], woken = lives.start[i], False
-                i += 1
-            if waited:
-                place[step] = 2 * following - 1 if following >= 0 and until == at[step] else _NEVER
+    more = [0] * (count - len(room))
+    return np.maximum(np.array([*room, *more], np.int64), least), np.array([*there, *more], np.int64)
