@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tracekit.jit import cached_njit
 from tracekit.sources.copying import concatenated, copied
 from tracekit.sources.kernel import world as k
 from tracekit.sources.kernel.events import SCHEDULING_KINDS, Batch, Records, Rows
@@ -16,10 +17,22 @@ from tracekit.sources.kernel.events import SCHEDULING_KINDS, Batch, Records, Row
 DECIDING_EVENTS = 1 << 16
 
 
-def scheduling(events: Records) -> npt.NDArray[np.bool_]:
-    """Which events tell of a CPU's scheduling."""
-    told: npt.NDArray[np.bool_] = (events["kind"] < SCHEDULING_KINDS) & (events["cpu"] >= 0)
-    return told
+@cached_njit
+def first_scheduling(events: Records) -> int:
+    """The first event that tells of a CPU's scheduling; as many as there are when none does."""
+    for row in range(len(events)):
+        if events[row]["kind"] < SCHEDULING_KINDS and events[row]["cpu"] >= 0:
+            return row
+    return len(events)
+
+
+@cached_njit
+def first_wake(events: Records) -> int:
+    """The first waking or wakeup; as many as there are events when none is one."""
+    for row in range(len(events)):
+        if events[row]["kind"] == k.WAKING or events[row]["kind"] == k.WAKEUP:
+            return row
+    return len(events)
 
 
 class Opening:
@@ -49,20 +62,18 @@ class Opening:
     def _before_origin(self, events: Records) -> int:
         """How many events are known to be before time 0, or in order after it: all once it is known."""
         if self.origin_ns is None:
-            told = scheduling(events)
-            if not told.any():  # what has the last time may turn out to be at time 0
+            first = first_scheduling(events)
+            if first == len(events):  # what has the last time may turn out to be at time 0
                 return int(np.searchsorted(events["time_ns"], events["time_ns"][-1]))
-            self.origin_ns = int(events["time_ns"][told.argmax()])
+            self.origin_ns = int(events["time_ns"][first])
         return len(events)
 
     def _before_decision(self, events: Records, needed: int) -> int:
         """How many events come before the first wakeup that is not decided about."""
         if self._decided:
             return len(events)
-        kinds = events["kind"]
-        wakes = (kinds == k.WAKING) | (kinds == k.WAKEUP)
-        first = int(wakes.argmax()) if wakes.any() else len(events)
-        deciding = kinds[first : first + DECIDING_EVENTS]
+        first = int(first_wake(events))
+        deciding = events["kind"][first : first + DECIDING_EVENTS]
         if first == len(events) or (len(deciding) < needed and not (deciding == self._chosen).any()):
             return first
         self._decided = True

@@ -115,35 +115,49 @@ def _renumber(numbers: Rows, held: Rows) -> None:
 
 
 @lean
-def _place(to: Intervals, count: int, start_ns: int, task_id: int, most: int) -> Number:
-    """Where among the rows one belongs that begins then; they have made room. Stops after `most` moves."""
+def _place(times: Column, tasks: Column, count: int, at_ns: int, task_id: int, most: int) -> Number:
+    """Where among the rows one of that time and task belongs, at most so many places from their end."""
     place = count
     while place > 0 and count - place < most:
         before = place - 1
-        if to.start_ns[before] < start_ns or (to.start_ns[before] == start_ns and to.task_id[before] <= task_id):
+        if times[before] < at_ns or (times[before] == at_ns and tasks[before] <= task_id):
             break
-        to.task_id[place] = to.task_id[before]
-        to.cpu[place] = to.cpu[before]
-        to.state[place] = to.state[before]
-        to.start_ns[place] = to.start_ns[before]
-        to.end_ns[place] = to.end_ns[before]
-        to.reason[place] = to.reason[before]
-        to.inferred[place] = to.inferred[before]
         place = before
     return place
 
 
 @lean
+def _put(column: Column, place: int, count: int, value: int) -> None:
+    """The value there; the rows from there on make room."""
+    for row in range(count, place, -1):
+        column[row] = column[row - 1]
+    column[place] = value
+
+
+@lean
 def _put_interval(to: Intervals, count: int, row: Row, task_id: int, most: int) -> Number:
     """The row where it belongs; returns how many others were moved."""
-    place = _place(to, count, row["start_ns"], task_id, most)
-    to.task_id[place] = task_id
-    to.cpu[place] = row["cpu"]
-    to.state[place] = row["state"]
-    to.start_ns[place] = row["start_ns"]
-    to.end_ns[place] = row["end_ns"]
-    to.reason[place] = row["reason"]
-    to.inferred[place] = row["inferred"] != 0
+    place = _place(to.start_ns, to.task_id, count, row["start_ns"], task_id, most)
+    _put(to.task_id, place, count, task_id)
+    _put(to.cpu, place, count, row["cpu"])
+    _put(to.state, place, count, row["state"])
+    _put(to.start_ns, place, count, row["start_ns"])
+    _put(to.end_ns, place, count, row["end_ns"])
+    _put(to.reason, place, count, row["reason"])
+    _put(to.inferred, place, count, row["inferred"] != 0)
+    return count - place
+
+
+@lean
+def _put_wakeup(to: Wakeups, count: int, row: Row, renamed: Ids, most: int) -> Number:
+    """The row behind those of its time or before; returns how many others were moved."""
+    place = _place(to.at_ns, to.at_ns, count, row["at_ns"], row["at_ns"], most)
+    _put(to.at_ns, place, count, row["at_ns"])
+    _put(to.waker_id, place, count, renamed[row["waker"]] if row["waker"] >= 0 else NULL)
+    _put(to.wakee_id, place, count, renamed[row["wakee"]])
+    _put(to.cpu, place, count, row["cpu"])
+    _put(to.target_cpu, place, count, row["target_cpu"])
+    _put(to.reason, place, count, row["reason"])
     return count - place
 
 
@@ -167,17 +181,13 @@ def split_intervals(rows: Records, used: int, held: Rows, renamed: Ids, to: Inte
 def split_wakeups(rows: Records, used: int, held: Rows, renamed: Ids, to: Wakeups) -> int:
     """Of the used rows (WAKE) those that are `held` move to the front, the others into `to`; returns how many."""
     count = kept = 0
+    moves = _MOVES_PER_ROW * used
     for number in range(used):
         row = rows[number]
         if kept < len(held) and held[kept] == number:
             rows[kept] = row
             kept += 1
             continue
-        to.at_ns[count] = row["at_ns"]
-        to.waker_id[count] = renamed[row["waker"]] if row["waker"] >= 0 else NULL
-        to.wakee_id[count] = renamed[row["wakee"]]
-        to.cpu[count] = row["cpu"]
-        to.target_cpu[count] = row["target_cpu"]
-        to.reason[count] = row["reason"]
+        moves -= _put_wakeup(to, count, row, renamed, moves)
         count += 1
     return count

@@ -150,10 +150,13 @@ class _Reading:
         return settled
 
     def _mend_late(self, events: Records) -> None:
-        """An event must not be earlier than what was handed on. Notes without a time tell of before the recording."""
-        late = events["time_ns"] < self._given_ns
-        if not late.any():
+        """An event must not be earlier than what was handed on. Notes without a time tell of before the recording.
+
+        `events` are in order of time.
+        """
+        if not len(events) or events["time_ns"][0] >= self._given_ns:
             return
+        late = events["time_ns"] < self._given_ns
         noted = late & (events["time_ns"] <= 0)
         told = late & ~noted
         if told.any():
