@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from tests.golden.program_text import text_of, trace
@@ -9,7 +10,7 @@ from tracekit.errors import UsageError
 from tracekit.machine.profile import FormCosts
 from tracekit.program.extract import extract
 from tracekit.tables.build import empty
-from tracekit.tables.bundle import Trace
+from tracekit.tables.bundle import Program, Trace
 from tracekit.tables.meta import PROGRAM_META
 
 COSTS = FormCosts(block_ns=1_000, wake_ns=2_000, switch_ns=500, spawn_ns=5_000, recorder_event_ns=100)
@@ -23,13 +24,47 @@ def test_each_cost_is_taken_where_it_was_paid() -> None:
         """),
         costs=COSTS,
     )
-    # parent, 0-10: switched in 0.6, created the child 5.1; 10-20: went to wait 1.0; 51-60: switched in 0.6
+    # parent, 0-10: switched in 0.6, created the child 5.2; 10-20: went to wait 1.0; 51-60: switched in 0.6
     # child, 15-50: switched in twice 1.2; 50-90: woke the parent 2.1
     assert text_of(program) == (
-        "parent (at 0 ns): compute 4.30 µs, spawn child, compute 9.00 µs, wait event0, compute 8.40 µs\n"
+        "parent (at 0 ns): compute 4.20 µs, spawn child, compute 9.00 µs, wait event0, compute 8.40 µs\n"
         "child (spawned): compute 32.8 µs, signal event0, compute 37.9 µs"
     )
-    assert program.meta["removed_ns"] == {"recorder": 600, "switch": 2000, "block": 1000, "wake": 2000, "spawn": 5000}
+    removed = {kind: ns for kind, ns in program.meta["removed_ns"].items() if ns}
+    assert removed == {"recorder": 700, "switch": 2000, "block": 1000, "wake": 2000, "spawn": 5000}
+
+
+def test_an_end_a_first_run_timed_waits_idle_cpus_and_ticks_are_taken_out() -> None:
+    costs = FormCosts(0, 0, 0, 0, 0, exit_ns=3_000, first_run_ns=2_000, timed_wait_ns=400, idle_resume_ns=700,
+                      tick_ns=1_000, tick_period_ns=20_000)  # fmt: skip
+    story = """
+        parent: R 0-20, b 20-40 sleep, R 40-60
+        child of parent ends: n 10-11, q 11-20 spawn, R 20-32, b 32-50 sleep, q 50-60, R 60-64
+        """
+    whole, without = (_computing(extract(trace(story), costs=chosen)) for chosen in (None, costs))
+    # parent's CPU idles before 40: 0.7; 20 of computing hold a tick: 1.0 each; before the sleep 0.4
+    # child: 2.0 when it first runs, 0.6 of a tick, 0.4 before its sleep; its end of 3.0, and 0.2 of a tick
+    assert [before - after for before, after in zip(whole, without, strict=True)] == [3_100, 6_200]
+
+
+def _computing(program: Program) -> list[int]:
+    """Of each task, in ns."""
+    segments = program.frame("segments").filter(pl.col("kind").cast(pl.String) == "compute")
+    return segments.group_by("task_id").agg(pl.col("duration_ns").sum()).sort("task_id")["duration_ns"].to_list()
+
+
+def test_a_wait_for_a_lock_inside_the_kernel_is_the_form_s_own() -> None:
+    # b holds the address space's lock while it makes a thread; a disk's interrupt ends the other wait
+    program = extract(
+        trace("""
+        a: R 0-5, b 5-10 uninterruptible by b, R 10-15, b 15-20 uninterruptible by irq, R 20-25
+        b: R 5-12
+        """)
+    )
+    assert (
+        text_of(program) == "a (at 0 ns): compute 10.0 µs, io 5.00 µs, compute 5.00 µs\nb (at 5.00 µs): compute 7.00 µs"
+    )
+    assert [row["count"] for row in program.meta["policies"] if "inside the kernel" in row["policy"]] == [1]
 
 
 def test_what_a_piece_is_too_short_for_comes_from_its_stretch_and_no_further() -> None:

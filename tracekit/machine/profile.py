@@ -31,13 +31,23 @@ class Cost:
 
 @dataclass(frozen=True)
 class FormCosts:
-    """What one block, wake, switch and spawn cost in the form a trace was recorded in, in ns."""
+    """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
+
+    `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
+    `idle_resume_ns` a run on a CPU that idled, and a tick comes after each `tick_period_ns` of computing.
+    """
 
     block_ns: int
     wake_ns: int
     switch_ns: int
     spawn_ns: int
     recorder_event_ns: int
+    exit_ns: int = 0
+    first_run_ns: int = 0
+    timed_wait_ns: int = 0
+    idle_resume_ns: int = 0
+    tick_ns: int = 0
+    tick_period_ns: int = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -64,6 +74,12 @@ class Profile:
             switch_ns=self.value(f"{form}_switch_ns"),
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
+            exit_ns=self.value(f"{form}_exit_ns"),
+            first_run_ns=self.value("cow_pages") * self.value("cow_fault_ns") if form == "process" else 0,
+            timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),
+            idle_resume_ns=self.value("idle_resume_ns") if form != "goroutine" else 0,
+            tick_ns=self.value("tick_ns"),
+            tick_period_ns=self.value("tick_period_ns"),
         )
 
     def meta(self) -> dict[str, Any]:

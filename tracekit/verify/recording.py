@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import polars as pl
+
 from tracekit.errors import ExecutionError
 from tracekit.native.execute import Execution, Prepared
 from tracekit.recording.perf import under_perf
@@ -27,6 +29,18 @@ def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float) -> tuple
             raise ExecutionError("nothing was recorded", remedy="perf needs root, or kernel.perf_event_paranoid -1")
         trace = ingest(target)
     begin = execution.result.zero_ns - int(trace.meta["clock"]["origin_ns"])
-    part = window(trace, begin, begin + execution.makespan_ns)
+    return execution, cut(trace, begin, execution.makespan_ns)
+
+
+def cut(trace: Trace, begin_ns: int, makespan_ns: int) -> Trace:
+    """The part of a recording in which the program's tasks lived: to the end of the last one's way out, which comes
+    after the makespan, but without what the runner does then."""
+    tasks = trace.frame("tasks").filter(pl.col("name") == PROCESS)
+    runner = tasks.filter(~pl.col("parent_id").is_in(tasks["task_id"].to_list()) | pl.col("parent_id").is_null())
+    others = tasks.join(runner, on="task_id", how="anti")
+    until = max([begin_ns + makespan_ns, *others["end_ns"].drop_nulls().to_list()])
+    part = window(trace, begin_ns, until)
     assert isinstance(part, Trace)
-    return execution, part
+    after = (pl.col("start_ns") >= makespan_ns) & pl.col("task_id").is_in(runner["task_id"].to_list())
+    kept = part.frame("intervals").with_row_index("row").filter(~after)["row"].to_arrow()
+    return Trace({**part.tables, "intervals": part.tables["intervals"].take(kept)}, part.meta)

@@ -12,6 +12,7 @@ from tracekit.program.extract.timeline import Timeline
 from tracekit.vocabulary import SEGMENTS
 
 _SIGNAL, _SPAWN = SEGMENTS["signal"], SEGMENTS["spawn"]
+_TIMED = [SEGMENTS[kind] for kind in ("sleep", "io", "network", "syscall", "arrival")]
 
 
 class Pieces:
@@ -51,32 +52,58 @@ def recorded_compute(line: Timeline, ops: Operations, pieces: Pieces) -> Ints:
 
 
 def take_out(
-    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, costs: FormCosts
+    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, costs: FormCosts
 ) -> tuple[Ints, dict[str, int]]:
-    """Each piece without its costs, and what was taken out by kind.
+    """Each piece without its costs, and what was taken out by kind. `ended` says which tasks ended in the recording.
 
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
-    kernel announces it first), a creation before it (announced when done), and the recorder one event for each
-    of them. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits,
+    kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
+    end after all, and the recorder one event for each of them, for a creation two. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits,
     first those after it; what the whole stretch is too short for is left.
     """
     switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
     switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
-    signals, spawns, blocks = (np.zeros(pieces.count, np.int64) for _ in range(3))
+    from_idle = np.concatenate(([0], np.cumsum(line.switched_in & line.from_idle())))
+    resumes = pieces.between(from_idle[ops.runs], from_idle[line.first_run])
+    signals, spawns, blocks, timed, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(6))
     signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
     spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
     blocks[pieces.before_op[ops.blocks]] = 1
+    timed[pieces.before_op[np.isin(ops.kind, _TIMED)]] = 1
+    exits[pieces.final[ended]] = 1
+    created = ops.target[ops.kind == _SPAWN]
+    firsts[pieces.per_task[created] + created] = 1
     amounts = {
-        "recorder": (switches + signals + spawns) * costs.recorder_event_ns,
+        "recorder": (switches + signals + 2 * spawns + exits) * costs.recorder_event_ns,
         "switch": switches * costs.switch_ns,
         "block": blocks * costs.block_ns,
         "wake": signals * costs.wake_ns,
-        "spawn": spawns * costs.spawn_ns,
+        "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
+        "syscall": timed * costs.timed_wait_ns,
+        "resume": resumes * costs.idle_resume_ns,
+        "tick": compute * costs.tick_ns // costs.tick_period_ns,
     }
     starts = pieces.stretch_starts(ops.blocks)
     left = compute.copy()
-    _subtract(left, np.sum(list(amounts.values()), axis=0), np.append(starts, pieces.count))
-    return left, _by_kind(amounts, np.add.reduceat(compute - left, starts), starts)
+    cost = np.sum(list(amounts.values()), axis=0)
+    _subtract(left, cost, np.append(starts, pieces.count))
+    taken = np.add.reduceat(compute - left, starts)
+    removed = _by_kind(amounts, taken, starts)
+    removed["spawn"] += _ends_across_waits(left, pieces, ended, costs.exit_ns, starts, cost, taken)
+    return left, removed
+
+
+def _ends_across_waits(
+    left: Ints, pieces: Pieces, ended: Flags, exit_ns: int, starts: Ints, cost: Ints, taken: Ints
+) -> int:
+    """Take what is left of the costs of ends from before the tasks' last waits: an end waits for locks on its way."""
+    last = np.searchsorted(starts, pieces.final, side="right") - 1
+    short = (np.add.reduceat(cost, starts) - taken)[last]
+    owed = np.zeros(pieces.count, np.int64)
+    owed[pieces.final] = np.where(ended, np.minimum(short, exit_ns), 0)
+    before = int(left.sum())
+    _subtract(left, owed, np.append(np.insert(pieces.final[:-1] + 1, 0, 0), pieces.count))
+    return before - int(left.sum())
 
 
 @cached_njit

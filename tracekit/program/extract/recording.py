@@ -35,7 +35,7 @@ def from_recording(
     line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE)
     converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
     wakeups = Wakeups(bundle.tables["wakeups"], line)
-    waits = find_waits(line, wakeups)
+    waits = find_waits(line, wakeups, codes(tasks, "kind", TASK_KINDS) == TASK_KINDS["kernel"])
     spawns = _spawns(line, tasks)
     lives = Lives(ints(tasks, "parent_id"), ints(tasks, "end_ns") != NULL)
     ops = operations(line, wakeups, waits, spawns, lives, open_arrivals=open_arrivals)
@@ -43,7 +43,8 @@ def from_recording(
     compute = recorded_compute(line, ops, pieces)
     removed: dict[str, int] = {}
     if costs is not None:
-        compute, removed = take_out(line, ops, pieces, compute, costs)
+        ended = ints(tasks, "end_ns") != NULL
+        compute, removed = take_out(line, ops, pieces, compute, ended, costs)
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}
@@ -127,6 +128,7 @@ def _policies(
         ("a wait that was over at once, or began before the recording", "wait", int(waits.zero.sum())),
         ("time in a state that is not known", "a wait", int((line.state == UNKNOWN).sum())),
         ("a wait that the recording ends in", "dropped", waits.unended),
+        ("a wait for a lock inside the kernel", "dropped: the form's own", waits.kernel_locks),
         ("a Go system call shorter than 20 µs that kept its P", "compute", int(line.short_syscall.sum())),
         ("intervals with an inferred bound", "taken as recorded", _inferred(bundle)),
     ]

@@ -18,7 +18,7 @@ from tracekit.vocabulary import REASONS, SEGMENTS
 _BY_REASON = {"sleep": "sleep", "io": "io", "page_fault": "io", "uninterruptible": "io", "syscall": "syscall"}
 # Reasons that name a timer or a device, and so explain a wait that no recorded wakeup ended.
 _KNOWN = ("sleep", "io", "network", "syscall", "page_fault", "uninterruptible")
-_WAKEUP = REASONS["wakeup"]
+_WAKEUP, _UNINTERRUPTIBLE = REASONS["wakeup"], REASONS["uninterruptible"]
 
 
 class Wakeups:
@@ -64,6 +64,7 @@ class Waits:
     known: Flags  # BLOCKED, and not UNKNOWN or zero
     zero: Flags
     unended: int  # waits dropped because the recording ends in them
+    kernel_locks: int  # waits dropped because another task's way through the kernel ended them
 
     @property
     def task(self) -> Ints:
@@ -88,10 +89,12 @@ class Waits:
         return np.where(self.waker == NULL, kinds[self.reason], SEGMENTS["wait"])
 
 
-def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
-    """All waits, in order of (task, time).
+def find_waits(line: Timeline, wakeups: Wakeups, kernel: Flags) -> Waits:
+    """All waits, in order of (task, time). `kernel` says which tasks are the kernel's own.
 
-    A wakeup by the task itself counts as none: an interrupt that found it on the CPU says nothing of its wait.
+    A wakeup by the task itself counts as none: an interrupt that found it on the CPU says nothing of its wait. An
+    uninterruptible wait that another program's task ends is for a lock inside the kernel, such as that of an address
+    space while a thread is created or ends (mmap_lock): the form's, not the program's, and left out.
     """
     waiting = ((line.state == BLOCKED) | (line.state == UNKNOWN)) & ~line.short_syscall
     # A task found RUNNABLE by a wakeup was about to wait, or waited before it was first seen.
@@ -105,11 +108,13 @@ def find_waits(line: Timeline, wakeups: Wakeups) -> Waits:
     nobody = (waker == task) | ~np.append(wakeups.woke, False)[wake]
     wake, waker = np.where((waker != NULL) & nobody, NULL, wake), np.where(nobody, NULL, waker)
     reason = np.where(line.reason[rows] == NULL, _at(wakeups.reason, wake), line.reason[rows])
-    keep = ~zero | (waker != NULL)
+    locks = (reason == _UNINTERRUPTIBLE) & (waker != NULL) & ~kernel[waker.clip(min=0)]
+    keep = (~zero | (waker != NULL)) & ~locks
     return Waits(
         at=line.at_rows(rows[keep]), start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep],
         waker=waker[keep],
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
+        kernel_locks=int(locks.sum()),
     )  # fmt: skip
 
 
