@@ -12,7 +12,7 @@ from tracekit.analysis.result import Analysis, Table, labelled, labels
 from tracekit.vocabulary import REASONS
 
 WORKER = "runtime.gcBgMarkWorker"  # runs the marking beside the program (Go's runtime/mgc.go)
-_NOTHING = "The bundle says nothing of a garbage collector: only Go execution traces do."
+_NOTHING = "No garbage collector is recorded: Go execution traces have one, and nothing else does."
 
 
 def gc(seen: History) -> Analysis:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tracekit.analysis.races.detector import CODES
-from tracekit.jit import cached_njit, njit
+from tracekit.jit import cached_njit, lean
 
 _SEND, _RECV, _WAIT, _SIGNAL = (CODES[name] for name in ("send", "recv", "wait", "signal"))
 _LATE = np.isin(list(CODES), ("lock", "read_lock", "join", "wait_group_wait"))
@@ -67,7 +67,7 @@ def _go_through(kind: Any, task: Any, thing: Any, began: Any, room: Any, late: A
     return count
 
 
-@njit
+@lean
 def _through(i: int, now: int, task: Any, q: _Queues, order: Any, at: Any, count: int) -> int:
     order[count], at[i] = i, now
     if q.waits[task[i]] == i:
@@ -75,7 +75,7 @@ def _through(i: int, now: int, task: Any, q: _Queues, order: Any, at: Any, count
     return count + 1
 
 
-@njit
+@lean
 def _take(i: int, x: int, from_channel: bool, room: Any, now: int, task: Any, q: _Queues, order: Any, at: Any, count: int) -> int:  # fmt: skip
     """A receive, or a wait for an event."""
     if q.there[x] > 0:
@@ -95,7 +95,7 @@ def _take(i: int, x: int, from_channel: bool, room: Any, now: int, task: Any, q:
     return count
 
 
-@njit
+@lean
 def _give(i: int, x: int, to_channel: bool, room: Any, now: int, task: Any, q: _Queues, order: Any, at: Any, count: int) -> int:  # fmt: skip
     """A send, or a signal."""
     taker = _next(x, 0, task, q)
@@ -109,7 +109,7 @@ def _give(i: int, x: int, to_channel: bool, room: Any, now: int, task: Any, q: _
     return _through(i, now, task, q, order, at, count)
 
 
-@njit
+@lean
 def _queue(i: int, x: int, side: int, task: Any, q: _Queues) -> None:
     if q.head[x, side] < 0:
         q.head[x, side] = i
@@ -119,7 +119,7 @@ def _queue(i: int, x: int, side: int, task: Any, q: _Queues) -> None:
     q.waits[task[i]] = i
 
 
-@njit
+@lean
 def _next(x: int, side: int, task: Any, q: _Queues) -> int:
     """The first that still waits on this side, taken off the list; -1 without any."""
     while q.head[x, side] >= 0:

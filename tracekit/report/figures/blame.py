@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import cycle
 
 import polars as pl
 
@@ -19,6 +18,7 @@ ROWS = 6  # of each subject in each table
 QUEUED = "in a run queue"
 _UNSAID = "blocked, not recorded on what"
 _SAID = {"event": "another task (a wakeup of no kind)"}
+_HATCHES = ("", "/", ".")
 _NAME_CHARS = 50
 _WORDS = (QUEUED, *REASONS.names, _UNSAID)
 
@@ -67,8 +67,7 @@ def draw(waits: Waits, view: View) -> Drawing:
     sums = waits.totals.group_by("subject").agg(pl.col("time_ns").sum())
     size, unit = time_unit(float(sums["time_ns"].max() or 0))  # type: ignore[arg-type]
     reasons = [why for why in _WORDS if why in set(waits.totals["why"].to_list())]
-    colours = dict(zip(reasons, cycle(TASK_COLOURS), strict=False)) | {_UNSAID: GREY}
-    data = [_bars(waits.totals, labels, why, size, colours[why]) for why in reasons]
+    data = [_bars(waits.totals, labels, why, size, _marker(place, why)) for place, why in enumerate(reasons)]
     below = 50 + 20 * -(-len(data) // 2)
     layout = bar_layout(f"waiting time of all tasks ({unit})", barmode="stack", showlegend=True,
                         height=140 + 32 * len(labels) + below)  # fmt: skip
@@ -80,7 +79,7 @@ def draw(waits: Waits, view: View) -> Drawing:
     return Drawing(_pairs(waits.pairs) + _things(waits.things), [plot])
 
 
-def _bars(totals: pl.DataFrame, labels: list[str], why: str, size: int, colour: str) -> dict[str, object]:
+def _bars(totals: pl.DataFrame, labels: list[str], why: str, size: int, marker: dict[str, object]) -> dict[str, object]:
     found = dict(totals.filter(pl.col("why") == why).select("subject", "time_ns").iter_rows())
     values = [found.get(label) for label in labels]
     return {
@@ -91,7 +90,17 @@ def _bars(totals: pl.DataFrame, labels: list[str], why: str, size: int, colour: 
         "x": scaled(values, size),
         "customdata": [None if v is None else format_duration(v) for v in values],
         "hovertemplate": "%{y}, %{fullData.name}: %{customdata}<extra></extra>",
-        "marker": {"color": colour},
+        "marker": marker,
+    }
+
+
+def _marker(place: int, why: str) -> dict[str, object]:
+    """A colour, and from the second round of them on a hatching."""
+    turn = place // len(TASK_COLOURS)
+    colour = GREY if why == _UNSAID else TASK_COLOURS[place % len(TASK_COLOURS)]
+    return {
+        "color": colour,
+        "pattern": {"shape": _HATCHES[turn % len(_HATCHES)], "fgcolor": "#ffffff", "fillmode": "overlay"},
     }
 
 

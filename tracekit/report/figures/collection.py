@@ -12,4 +12,5 @@ FIGURE = findings(
     "allocates much has to help (an assist); and now and then all are stopped. The models collect nothing: a program says "
     "nothing of what it allocates.",
     ("tasks", "cycles", "stops"),
+    opened=("tasks",),
 )

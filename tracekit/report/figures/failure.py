@@ -47,7 +47,7 @@ def _lead(found: Found, view: View) -> str:
 def _lost(run: Subject, metric: str) -> str:
     value = run.value(metric)
     if value is None:
-        return "nothing failed"
+        return "–"
     return text(format_duration(value) if metric == "work_lost" else f"{value:,.0f}")
 
 
@@ -57,7 +57,7 @@ FIGURE: Figure[Found] = findings(
     "What a failure takes with it",
     "Processes have an address space each, so one that crashes ends alone, and others may wait for what it would have "
     "given them. All threads of a process, and all goroutines, share one: a crash of one ends all. To see it on this "
-    "program, replay it with --crash TASK@TIME, such as --crash main@1ms.",
+    "program, replay it with --crash TASK@TIME, such as --crash main@1ms; where nothing failed the last columns have a dash.",
     ("ends", "crashes", "lost"),
     _lead,
 )

@@ -5,7 +5,7 @@ A subject of which an analysis has nothing to tell takes a line, not an empty ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import polars as pl
 
@@ -22,15 +22,24 @@ Found = list[tuple[str, Analysis]]  # a subject's label, and what the analysis s
 _PROSE = ("task", "runner", "waiter", "waker", "on")
 
 
-def findings(name: str, what: str, title: str, explain: str, tables: Sequence[str], lead: Lead | None = None) -> Figure[Found]:  # fmt: skip
-    """The figure of the analysis `what`: of its tables those named here; before them its facts, or what `lead` says (HTML)."""
+def findings(
+    name: str,
+    what: str,
+    title: str,
+    explain: str,
+    tables: Sequence[str],
+    lead: Lead | None = None,
+    opened: Collection[str] = (),
+) -> Figure[Found]:
+    """The figure of the analysis `what`: its facts, or what `lead` says (HTML), and of its tables those named here;
+    those of `opened` need no click."""
 
     def compute(view: View) -> Found:
         return [(subject.label, ANALYSES[what](subject.history)) for subject in view.subjects]
 
     def draw(found: Found, view: View) -> Drawing:
         before = lead(found, view) if lead else told(found)
-        return Drawing(before + _tables(found, tables) + _missing(found))
+        return Drawing(before + _tables(found, tables, opened) + _missing(found))
 
     return Figure(name, title, explain, compute, draw)
 
@@ -46,7 +55,7 @@ def told(found: Found) -> str:
     return table(["", *(text(heading(name)) for name in names)], rows) if rows else ""
 
 
-def _tables(found: Found, names: Iterable[str]) -> str:
+def _tables(found: Found, names: Iterable[str], opened: Collection[str]) -> str:
     """Each table with the rows of all subjects, the first of each; a column says whose they are."""
     html = ""
     for name in names:
@@ -57,7 +66,8 @@ def _tables(found: Found, names: Iterable[str]) -> str:
             head = ["", *(text(heading(column)) for column in columns)]
             cut = any(part.rows.height > ROWS for _, part in parts)
             title = parts[0][1].title + (f"; the first {ROWS} of each" if cut else "")
-            html += folded(title, table(head, rows, prose=[i + 1 for i, c in enumerate(columns) if c in _PROSE]))
+            shown = table(head, rows, prose=[i + 1 for i, c in enumerate(columns) if c in _PROSE])
+            html += f"<h3>{text(title)}</h3>{shown}" if name in opened else folded(title, shown)
     return html
 
 

@@ -23,4 +23,5 @@ FIGURE: Figure[Found] = findings(
     "go on, and holds its memory until the end: a goroutine that receives from a channel nobody sends to.",
     ("by_place", "asleep"),
     _lead,
+    ("by_place",),
 )

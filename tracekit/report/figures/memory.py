@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import polars as pl
 
+from tracekit.analysis.memory import memory
 from tracekit.report.figures.base import Drawing, Figure, Plot, scaled, time_unit
-from tracekit.report.markup import plot_text
+from tracekit.report.markup import plot_text, table, text
 from tracekit.report.view import Subject, View
-from tracekit.units import format_bytes
+from tracekit.units import format_bytes, format_duration
 
 POINTS = 600  # of one curve
 _UNITS = ((1024**3, "GiB"), (1024**2, "MiB"), (1024, "KiB"), (1, "B"))
@@ -23,24 +24,34 @@ def compute(view: View) -> pl.DataFrame:
 
 
 def _curve(run: Subject, end_ns: int) -> pl.DataFrame:
-    memory = run.bundle.frame("memory").sort("at_ns", maintain_order=True)
-    thinned = memory.height > POINTS
+    held = run.bundle.frame("memory").sort("at_ns", maintain_order=True)
+    thinned = held.height > POINTS
     if thinned:
-        bin_ns = max(1, -(-max(end_ns, int(memory["at_ns"][-1]) + 1) // POINTS))
+        bin_ns = max(1, -(-max(end_ns, int(held["at_ns"][-1]) + 1) // POINTS))
         peaks = [pl.col("at_ns").first(), pl.col("resident_bytes").max(), pl.col("virtual_bytes").max()]
-        memory = memory.group_by(pl.col("at_ns").alias("bin") // bin_ns, maintain_order=True).agg(*peaks)
-    return memory.with_columns(subject=pl.lit(run.label), thinned=pl.lit(thinned)).select(*SCHEMA)
+        held = held.group_by(pl.col("at_ns").alias("bin") // bin_ns, maintain_order=True).agg(*peaks)
+    return held.with_columns(subject=pl.lit(run.label), thinned=pl.lit(thinned)).select(*SCHEMA)
 
 
 def draw(rows: pl.DataFrame, view: View) -> Drawing:
     """A plot each for resident and virtual memory, a stepped line per model."""
-    if rows.is_empty():
-        return Drawing("<p>No run kept account of memory.</p>")
-    plots = [_plot(rows, view, kind) for kind in ("resident", "virtual")]
+    plots = [_plot(rows, view, kind) for kind in ("resident", "virtual") if rows.height]
     note = ""
     if rows["thinned"].any():
         note = f"Downsampled: a line has at most {POINTS} steps, each the peak of its time."
-    return Drawing(plots=plots, note=note)
+    return Drawing(_kinds(view) or "<p>Nothing kept account of memory.</p>", plots, note)
+
+
+def _kinds(view: View) -> str:
+    """Peak, mean and last value of each kind of memory that a run, or the recording of a Go program, tells of."""
+    rows = [
+        [text(subject.label), text(str(kind).replace("_", " ")), *(format_bytes(v) for v in (peak, mean, last)),
+         format_duration(at)]
+        for subject in view.subjects
+        if (found := memory(subject.history).tables.get("kinds"))
+        for kind, peak, at, mean, last in found.rows.iter_rows()
+    ]  # fmt: skip
+    return table(["", "memory", "peak", "mean", "at the end", "peak at"], rows) if rows else ""
 
 
 def _plot(rows: pl.DataFrame, view: View, kind: str) -> Plot:

@@ -11,5 +11,6 @@ FIGURE = findings(
     "Two accesses to a variable race when one of them writes and nothing (no lock, channel or join) says which comes "
     "first; what is added in between is lost. Threads and goroutines share variables. Each process has a copy of its own "
     "after its start: nothing races, and what one writes no other sees.",
-    ("values", "variables", "copies", "races"),
+    ("values", "copies", "variables", "races"),
+    opened=("values",),
 )
