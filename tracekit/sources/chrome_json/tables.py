@@ -4,36 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from tracekit import __version__
 from tracekit.errors import SourceError
 from tracekit.sources import copying
 from tracekit.sources.base import Sink
-from tracekit.sources.chrome_json.flows import Flows, flows_of, wakeups_before_slices, wakeups_that_fit
-from tracekit.sources.chrome_json.layout import EVENTS, INEXACT, NONE, READ, UNPLACED, Ints, Records
-from tracekit.sources.chrome_json.naming import Rows, rows_of
+from tracekit.sources.chrome_json.flows import flows_of, wakeups_before_slices, wakeups_that_fit
+from tracekit.sources.chrome_json.gaps import gap_table
+from tracekit.sources.chrome_json.layout import EVENTS, NONE, Ints, Records
+from tracekit.sources.chrome_json.meta import meta_of
+from tracekit.sources.chrome_json.naming import rows_of
+from tracekit.sources.chrome_json.reading import Read
 from tracekit.sources.chrome_json.slices import (
-    EMPTY,
-    OPEN_ENDED,
-    OVERLAPS,
-    UNFINISHED,
-    UNMATCHED,
-    Swept,
     ordered,
     sweep_rows,
 )
-from tracekit.sources.chrome_json.spec import IGNORED_PHASES
 from tracekit.sources.chrome_json.tasks import (
     CPUS,
     STATE_ROWS,
-    THREADS,
-    Pieces,
     kind_of_file,
     pieces_of,
     reason_codes,
@@ -41,28 +33,12 @@ from tracekit.sources.chrome_json.tasks import (
     without_overlaps,
 )
 from tracekit.sources.chrome_json.windows import Scanned
-from tracekit.tables.build import empty, table
+from tracekit.tables.build import table
 from tracekit.tables.bundle import Trace
 from tracekit.tables.stream import Collector
-from tracekit.vocabulary import EXIT_REASONS, GAP_CAUSES, REASONS, STATES, TASK_KINDS
+from tracekit.vocabulary import EXIT_REASONS, REASONS, STATES, TASK_KINDS
 
 _BLOCK = 1 << 18  # intervals made into a table at once
-FORMAT = "Chrome trace-event JSON"
-
-
-@dataclass
-class _Read:
-    """Everything between the scan and the tables. Times are the file's, in ns; `origin_ns` becomes 0."""
-
-    scanned: Scanned
-    rows: Rows
-    kind: str
-    swept: Swept
-    pieces: Pieces
-    flows: Flows
-    contradictions: Records
-    origin_ns: int = 0
-    end_ns: int = 0
 
 
 def make_trace(scanned: Scanned, path: Path, sink: Sink | None = None) -> Trace:
@@ -88,14 +64,14 @@ def make_trace(scanned: Scanned, path: Path, sink: Sink | None = None) -> Trace:
     pieces.rows, contradictions = without_overlaps(pieces.rows)
     flows = flows_of(store, pieces, rows)
     fit = wakeups_that_fit if kind == STATE_ROWS else wakeups_before_slices
-    read = _Read(scanned, rows, kind, swept, pieces, fit(flows, pieces.rows), contradictions)
+    read = Read(scanned, rows, kind, swept, pieces, fit(flows, pieces.rows), contradictions)
     _set_bounds(read)
-    tables = {"tasks": _tasks(read), "wakeups": _wakeups(read), "gaps": _gaps(read)}
+    tables = {"tasks": _tasks(read), "wakeups": _wakeups(read), "gaps": gap_table(read)}
     collected = Collector()
     for block in _intervals(read):
         (sink or collected).append("intervals", block)
     tables["intervals"] = collected.tables()["intervals"]
-    return Trace(tables, _meta(read, path))
+    return Trace(tables, meta_of(read, path))
 
 
 def _state_rows(events: Records, states: Ints, count: int) -> np.ndarray[Any, Any]:
@@ -106,7 +82,7 @@ def _state_rows(events: Records, states: Ints, count: int) -> np.ndarray[Any, An
     return result
 
 
-def _set_bounds(read: _Read) -> None:
+def _set_bounds(read: Read) -> None:
     pieces, wakeups = read.pieces.rows, read.flows.wakeups
     read.origin_ns = int(min([pieces["start"].min(), *wakeups["at"][:1]]))
     read.end_ns = int(pieces["end"].max())
@@ -117,7 +93,7 @@ def _set_bounds(read: _Read) -> None:
         read.end_ns = max(read.end_ns, told if isinstance(told, int) and told < 1 << 60 else 0)
 
 
-def _tasks(read: _Read) -> pa.Table:
+def _tasks(read: Read) -> pa.Table:
     tasks, count = read.pieces.tasks, len(read.pieces.tasks.names)
     first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, NONE, np.int64)
     np.minimum.at(first, read.pieces.rows["task"], read.pieces.rows["start"])
@@ -137,7 +113,7 @@ def _tasks(read: _Read) -> pa.Table:
     return table("tasks", columns)
 
 
-def _processes(read: _Read) -> tuple[Ints, np.ndarray[Any, Any]]:
+def _processes(read: Read) -> tuple[Ints, np.ndarray[Any, Any]]:
     """For each task with a row the task of its pid: the one whose tid that is, or the first; and who is alone in it."""
     tasks, rows = read.pieces.tasks, read.rows
     main: dict[str, int] = {}
@@ -150,7 +126,7 @@ def _processes(read: _Read) -> tuple[Ints, np.ndarray[Any, Any]]:
     return np.array(of_task, np.int64), np.array(alone, np.bool_)
 
 
-def _as_told(columns: dict[str, Any], read: _Read) -> None:
+def _as_told(columns: dict[str, Any], read: Read) -> None:
     """What our own export says about each task, in place of what rows and slices let infer."""
     count = len(columns["task_id"])
     words = {"kind": TASK_KINDS, "exit_reason": EXIT_REASONS}
@@ -165,7 +141,7 @@ def _as_told(columns: dict[str, Any], read: _Read) -> None:
             columns[column][task] = value if known else None if column == "source_id" else NONE
 
 
-def _intervals(read: _Read) -> Iterator[pa.Table]:
+def _intervals(read: Read) -> Iterator[pa.Table]:
     """The intervals in order, a block at a time."""
     parts = [read.pieces.rows]
     if read.kind != STATE_ROWS:
@@ -195,7 +171,7 @@ def _column(parts: list[Records], name: str) -> Any:
     return np.concatenate([part[name] for part in parts])
 
 
-def _between(read: _Read) -> list[Records]:
+def _between(read: Read) -> list[Records]:
     """What is known of tasks while they do not run: BLOCKED and RUNNABLE where a wakeup says so, else UNKNOWN."""
     pieces, wakeups = read.pieces.rows, read.flows.wakeups
     woken = np.full(len(pieces), NONE, np.int64)
@@ -223,114 +199,9 @@ def _span(pieces: Records, start: Ints, end: Ints, wanted: Any, state: str, reas
     return result
 
 
-def _wakeups(read: _Read) -> pa.Table:
+def _wakeups(read: Read) -> pa.Table:
     w = read.flows.wakeups
     return table("wakeups", {
         "at_ns": w["at"] - read.origin_ns, "waker_id": w["waker"], "wakee_id": w["wakee"], "cpu": w["cpu"],
         "target_cpu": w["target"], "reason": reason_codes(read.scanned.store, w["reason"]).astype(np.int8),
     })  # fmt: skip
-
-
-def _gaps(read: _Read) -> pa.Table:
-    rows = [_hole(read, hole) for hole in read.scanned.holes]
-    if read.kind != THREADS:
-        rows += [_contradiction(read, row) for row in read.swept.overlaps if row["end"] - row["start"] > 1]
-    rows += [_contradiction(read, row) for row in read.contradictions if row["end"] - row["start"] > 1]
-    rows += [gap for told in read.rows.gaps if (gap := _told_gap(told)) is not None]
-    if not rows:
-        return empty("gaps")
-    rows.sort(key=lambda row: (row["start_ns"], row["end_ns"], -1 if row["cpu"] is None else row["cpu"]))
-    return table("gaps", {column: [row[column] for row in rows] for column in rows[0]})
-
-
-def _gap(start_ns: int, end_ns: int, cause: str, stream: str | None = None, cpu: int | None = None) -> dict[str, Any]:
-    start = max(start_ns, 0)
-    return {"cpu": cpu, "stream": stream, "start_ns": start, "end_ns": max(end_ns, start), "lost_events": None,
-            "cause": cause}  # fmt: skip
-
-
-def _hole(read: _Read, hole: Any) -> dict[str, Any]:
-    """Between the events on both sides of the damage; the format keeps no order, so that is where it was written."""
-    times = read.scanned.store.events["ts"][: read.scanned.store.state[EVENTS]]
-    before = int(times[hole.events - 1]) if hole.events else read.origin_ns
-    after = int(times[hole.events]) if hole.events < len(times) else read.end_ns
-    start, end = min(before, after), min(max(before, after), read.end_ns)
-    return _gap(start - read.origin_ns, end - read.origin_ns, hole.cause, f"byte {hole.offset}: {hole.what}")
-
-
-def _contradiction(read: _Read, row: Any) -> dict[str, Any]:
-    of = read.rows
-    cpu = int(of.cpu[row["row"]])
-    where = f"row {of.names[row['row']] or of.tid[row['row']]}: slices overlap"
-    start, end = int(row["start"]) - read.origin_ns, int(row["end"]) - read.origin_ns
-    return _gap(start, end, "inconsistent", where, None if cpu == NONE else cpu)
-
-
-def _told_gap(told: dict[str, Any]) -> dict[str, Any] | None:
-    """A gap as our own export writes it."""
-    cause, cpu, lost, stream = (told.get(key) for key in ("cause", "cpu", "lost_events", "stream"))
-    start, end = told.get("start_ns"), told.get("end_ns")
-    if not isinstance(cause, str) or cause not in GAP_CAUSES:
-        return None
-    if not isinstance(start, int) or not isinstance(end, int) or max(start, end) >= 1 << 60:
-        return None
-    gap = _gap(start, end, cause, stream if isinstance(stream, str) else None)
-    gap["cpu"] = cpu if isinstance(cpu, int) and 0 <= cpu < 1 << 31 else None
-    gap["lost_events"] = lost if isinstance(lost, int) and 0 <= lost < 1 << 60 else None
-    return gap
-
-
-def _policies(read: _Read) -> list[dict[str, Any]]:
-    counts, state = read.swept.counts, read.scanned.store.state
-    choice = {
-        THREADS: "a thread is RUNNING while its outermost slice is open; else BLOCKED and RUNNABLE where a flow says "
-                 "so, and UNKNOWN where nothing does",
-        CPUS: "rows of CPUs say who is RUNNING; rows of threads give names alone",
-        STATE_ROWS: "rows of threads whose slices are called by states; rows of CPUs repeat them",
-    }[read.kind]  # fmt: skip
-    rows = [
-        ("where scheduling is", choice, len(read.pieces.rows)),
-        ("flow events", "a wakeup when the flow begins, if its end was not running; the first of several",
-         len(read.flows.wakeups)),
-        ("flows to a task already RUNNING or RUNNABLE", "no wakeup", read.flows.already),
-        ("flows to no task's row", "left out", read.flows.unplaced),
-        ("slices without an end", "open until the trace ends; inferred", int(counts[UNFINISHED])),
-        ("ends without a beginning", "left out", int(counts[UNMATCHED])),
-        ("X without dur", "left out", int(counts[OPEN_ENDED])),
-        ("slices that take no time", "left out", int(counts[EMPTY])),
-        ("slices of a row that overlap", "on rows of CPUs and states the later begins later", int(counts[OVERLAPS])),
-        ("a task in two places at once", "the later slice begins later", len(read.contradictions)),
-        ("the idle task", "no task", read.pieces.idle),
-        ("events without a time", "left out", int(state[UNPLACED])),
-        ("times finer than 1 ns", "rounded to the nearest", int(state[INEXACT])),
-    ]  # fmt: skip
-    ignored: Counter[str] = Counter()
-    for phase, count in enumerate(read.scanned.store.ignored):
-        ignored[IGNORED_PHASES.get(chr(phase), "unknown phase")] += int(count)
-    rows += [(f"{what} events", "left out", count) for what, count in sorted(ignored.items())]
-    return [{"policy": p, "choice": c, "count": n} for p, c, n in rows if n]
-
-
-def _meta(read: _Read, path: Path) -> dict[str, Any]:
-    own = read.rows.own or {}
-    cpus = [int(c) for c in np.unique(read.pieces.rows["cpu"]) if c != NONE]
-    told = own.get("cpus")
-    form = own.get("form", None if read.kind == CPUS else "thread")
-    clock = own.get("clock")
-    return {
-        "source": {"path": str(path), "format": FORMAT, "version": None, "sha256": read.scanned.sha256,
-                   "size_bytes": read.scanned.size_bytes},
-        "clock": clock if isinstance(clock, dict)
-                 else {"name": None, "origin_ns": read.origin_ns, "wall_origin_ns": None},
-        "host": _text(own.get("host")), "kernel": _text(own.get("kernel")),
-        "cpus": told if isinstance(told, int) and 0 < told < 1 << 20 else (max(cpus) + 1 if cpus else None),
-        "end_ns": read.end_ns - read.origin_ns,
-        "events": int(read.scanned.store.state[READ]),
-        "form": form if form in TASK_KINDS else None,
-        "policies": _policies(read),
-        "tool_version": __version__,
-    }  # fmt: skip
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
