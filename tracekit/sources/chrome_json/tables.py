@@ -1,4 +1,4 @@
-"""Slices and flows to contract tables, and what is known about the file."""
+"""Slices and flows to contract tables."""
 
 from __future__ import annotations
 
@@ -19,10 +19,7 @@ from tracekit.sources.chrome_json.layout import EVENTS, NONE, Ints, Records
 from tracekit.sources.chrome_json.meta import meta_of
 from tracekit.sources.chrome_json.naming import rows_of
 from tracekit.sources.chrome_json.reading import Read
-from tracekit.sources.chrome_json.slices import (
-    ordered,
-    sweep_rows,
-)
+from tracekit.sources.chrome_json.slices import ordered, sweep_rows
 from tracekit.sources.chrome_json.tasks import (
     CPUS,
     STATE_ROWS,
