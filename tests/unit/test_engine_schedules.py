@@ -141,12 +141,12 @@ def test_a_deadlock_is_a_result_that_names_who_waits() -> None:
     for model in ("process", "thread", "goroutine"):
         run = free(work, model, cpus=2)
         assert run.meta["outcome"] == "deadlock"
-        assert "a (task 0) waits for lock on object 1" in run.meta["outcome_detail"]
+        assert "a (task 0) waits for lock on y" in run.meta["outcome_detail"]
 
 
 def test_a_program_that_breaks_a_rule_is_stopped_with_event_and_time() -> None:
     work = program({"a": [("compute", MS), ("unlock", "x")]}, {"x": ("mutex", None)})
-    with pytest.raises(ModelError, match=r"event \d+ at 1000000 ns: task 0 \(a\) unlocks object 0"):
+    with pytest.raises(ModelError, match=r"event \d+ at 1000000 ns: task 0 \(a\) unlocks x, which it does not hold"):
         free(work)
 
 

@@ -33,8 +33,8 @@ ERRORS = {
     kernel.LEFT_BEHIND: "pick_next on CPU {value} and balance left task {task} runnable, and nothing else happens",
     kernel.STARVED: "pick_next found no thread on CPU {value} although some are queued there",
     kernel.BAD_TASK: "next_task chose task {task} for thread {value}, which is not a runnable task of the runtime",
-    kernel.NOT_HELD: "task {task} unlocks object {value}, which it does not hold",
-    kernel.NEGATIVE: "task {task} takes wait group {value} below zero",
+    kernel.NOT_HELD: "task {task} unlocks {thing}, which it does not hold",
+    kernel.NEGATIVE: "task {task} takes wait group {thing} below zero",
     kernel.NO_THREADS: "the runtime needs more than {value} kernel threads, which is its limit",
     kernel.NOT_BLOCKED: "thread {value} was woken although it was not blocked",
 }
@@ -154,8 +154,22 @@ def _raise(sim: st.Sim, program: Program) -> None:
     world = sim.world[0]
     task = int(world.error_task)
     named = f"{task} ({program.tables['tasks']['name'][task].as_py()})" if task >= 0 else "none"
-    what = ERRORS[int(world.error)].format(task=named, value=int(world.error_value))
+    value = int(world.error_value)
+    what = ERRORS[int(world.error)].format(task=named, value=value, thing=_thing(program, value))
     raise ModelError(what, where=f"event {int(world.events)} at {int(world.now)} ns")
+
+
+def _thing(program: Program, thing: int) -> str:
+    """An object by its name in the workload, or else by its id."""
+    names = program.tables["objects"]["name"]
+    return str((names[thing].as_py() if 0 <= thing < len(names) else None) or f"object {thing}")
+
+
+def _awaited(program: Program, sim: st.Sim, task: int) -> str:
+    target = int(sim.tasks.waits_on[task])
+    if sim.tasks.reason[task] == st.R_JOIN:
+        return f"{program.tables['tasks']['name'][target].as_py()} (task {target})"
+    return _thing(program, target)
 
 
 def _close(sim: st.Sim, status: int) -> None:
@@ -200,7 +214,7 @@ def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
     names = program.tables["tasks"]["name"]
     told = [
         f"{names[int(task)].as_py()} (task {task}) waits for {REASONS.names[int(sim.tasks.reason[task])]}"
-        f" on {'task' if sim.tasks.reason[task] == st.R_JOIN else 'object'} {int(sim.tasks.waits_on[task])}"
+        f" on {_awaited(program, sim, int(task))}"
         for task in stuck[:5]
     ]
     never = int(np.count_nonzero((sim.tasks.state == st.NEW) & (sim.tasks.converted == 1)))
@@ -209,7 +223,7 @@ def _outcome(program: Program, sim: st.Sim, status: int) -> tuple[str, str]:
     if queued:
         more.append(f"{queued} wait for a thread to run on")
     if never:
-        more.append(f"{never} tasks were never spawned")
+        more.append(f"{never} {'tasks were' if never > 1 else 'task was'} never spawned")
     return "deadlock", "; ".join(told + more)
 
 
