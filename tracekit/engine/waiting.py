@@ -6,11 +6,13 @@ from typing import Any
 
 from tracekit.engine.hooks import ended, expired, ready
 from tracekit.engine.kernel import wake_thread
+from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, free_later, set_state, write_wakeup
 from tracekit.engine.state import (
     BLOCKS,
     EXITED,
     HOSTED,
+    IDLE,
     NATIVE,
     NEW,
     NONE,
@@ -133,9 +135,23 @@ def disturb(sim: Sim, cpu: int) -> None:
 
 
 @njit
+def _comes_late(sim: Sim, task: int) -> bool:
+    """A CPU that idles has to leave its halt before it sees the interrupt, and then wakes whom it is for."""
+    t = sim.tasks[task]
+    if t.late or sim.cpus[t.timer_cpu].idle != IDLE or sim.costs[NATIVE].timer_late == 0:
+        t.late = 0
+        return False
+    t.late = 1
+    arm(sim, task_slot(sim, task), sim.world[0].now + sim.costs[NATIVE].timer_late)
+    return True
+
+
+@njit
 def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     """The task's own timer is due: it starts, or its sleep, I/O, network wait or system call is over."""
     t = sim.tasks[task]
+    if t.timer_cpu >= 0 and _comes_late(sim, task):
+        return
     disturb(sim, t.timer_cpu)
     t.timer_cpu = NONE
     if t.state == NEW:

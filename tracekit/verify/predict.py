@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from tracekit.engine.replay import replay
 from tracekit.machine.host import host
 from tracekit.machine.profile import Profile
@@ -23,13 +25,23 @@ def predict(program: Program, form: str, *, cpus: int, profile: Profile, seed: i
     # on fewer CPUs than the machine has, its kernel's times are still those of the whole machine
     parameters = {"eevdf.machine_cpus": int(host()["cpus"])}
     run = replay(program, form, cpus=cpus, profile=profile, seed=seed, parameters=parameters)
-    found = quantities(run, program.tables["tasks"].num_rows)
+    found = quantities(_as_recorded(run, form), program.tables["tasks"].num_rows)
     if form == "goroutine" and "peak_memory" in found:  # what is measured is above a runner that idles
         found["peak_memory"] -= profile.value("go_runtime_resident_bytes")
     if form == "thread" and "context_switches" in found:
         # getrusage misses each thread's last switch: its counts join the process's before it (exit.c: __exit_signal)
         found["context_switches"] -= run.frame("tasks")["end_ns"].count()
     return found, run
+
+
+def _as_recorded(run: Run, form: str) -> Run:
+    """The run without the wakeups that a recorder of this form does not see: in Go's traces a system call lasts until
+    its goroutine is on a P again."""
+    if form != "goroutine":
+        return run
+    reason = run.frame("wakeups")["reason"].cast(pl.String)
+    seen = (~reason.is_in(["io", "syscall"])).fill_null(True).to_arrow()
+    return Run({**run.tables, "wakeups": run.tables["wakeups"].filter(seen)}, run.meta)
 
 
 def quantities(bundle: Trace | Run, tasks: int, only: list[int] | None = None) -> dict[str, float]:

@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from statistics import median
 
+import polars as pl
+
 from tracekit.errors import TracekitError
 from tracekit.machine.calibrate.rounds import Measurements, Say
 from tracekit.native.execute import Prepared
@@ -44,6 +46,14 @@ steps = [{ repeat = 300, as = "k", steps = [{ spawn = "child[k]" }, { join = "ch
 count = 300
 steps = [{ compute = "100us" }]
 """
+_TIMED = """
+name = "timed"
+claim = "a timer wakes a thread on an idle CPU"
+look_for = "wakeup latency"
+[tasks.waiter]
+start = "0ms"
+steps = [{ repeat = 200, steps = [{ network = "1ms" }] }]
+"""
 _PING_PONG = """
 name = "ping_pong"
 claim = "recording takes time"
@@ -67,6 +77,7 @@ def probe(found: Measurements, progress: Say = lambda done, total: None) -> None
         *((_memory, form) for form in FORMS),
         *((_reclaim, form) for form in ("process", "thread")),
         *((_recorder, form) for form in ("thread", "goroutine")),
+        (_timer_wakeup, "thread"),
     ]
     for number, (part, form) in enumerate(parts):
         try:
@@ -128,3 +139,19 @@ def _recorder(found: Measurements, form: str) -> None:
             recorded = prepared.execute(form, cpus=1, recorder=with_perf, go_trace=go_trace).makespan_ns
             events = int(ingest(target).meta["events"])
             found.add("perf_event_ns" if with_perf else "go_trace_event_ns", max(recorded - plain, 0) / events)
+
+
+def _timer_wakeup(found: Measurements, form: str) -> None:
+    """From the wakeup to the switch, as perf sees them: what a timer is late by before it can't be seen from inside."""
+    from tracekit.recording.perf import under_perf
+    from tracekit.sources.registry import ingest
+    from tracekit.verify.predict import quantities
+    from tracekit.verify.recording import PROCESS
+
+    with Prepared(_program(_TIMED)) as prepared, tempfile.TemporaryDirectory() as folder:
+        for number in range(_REPEATS):
+            target = Path(folder) / str(number)
+            prepared.execute(form, cpus=1, recorder=under_perf(target))
+            trace = ingest(target)
+            named = trace.frame("tasks").filter(pl.col("name") == PROCESS)["task_id"].to_list()
+            found.add("timer_wakeup", quantities(trace, 1, named)["wakeup_p50"])
