@@ -90,7 +90,7 @@ def _goal(chosen: Benchmark, about_this: bool) -> str:
     """The goal is about the ratio or about the value."""
     if not about_this:
         return ""
-    return f" (goal {chosen.goal / 1e6:g} M)" if chosen.goal >= 1e6 else f" (goal {chosen.goal:g})"
+    return f" (goal {chosen.goal / 1e6:g} M)" if chosen.goal >= 1e5 else f" (goal {chosen.goal:g})"
 
 
 def _measured(name: str) -> Measurement | None:
