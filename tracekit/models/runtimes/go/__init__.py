@@ -27,16 +27,20 @@ Rules, with their place in Go 1.27's src/runtime:
 * A dead goroutine is used again (gfget): making one takes new_g_ns more, if there is none. Stacks double (newstack).
 
 Left out:
-* Collector (1.15), with the stack's shrinking and adaptive start: a program says nothing of allocation. Recorded
-  collections are ranges of a trace.
-* select, close of a channel, sync.Cond (1.11): programs have no such segments.
-* LockOSThread and cgo (1.10, 1.13): programs do not say which task is locked; a system call is the nearest.
-* The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits for them.
-* GOMAXPROCS changing while the program runs (1.14): gomaxprocs is fixed.
+* The collector, with the stack's shrinking and adaptive start (mgc.go, mgcpacer.go): a program says nothing of
+  allocation. A recorded one replays as its workers' CPU time; its collections are ranges of a trace.
+* select and sync.Cond: which case won, or whether the condition holds, decides what a goroutine does next, and programs
+  have no branches. A recorded wait of either replays as one for whoever ended it.
+* Closing channels: programs have no such segment.
+* LockOSThread and cgo: programs do not say which task is locked; a system call is the nearest.
+* The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits.
+* GOMAXPROCS changing while the program runs, and taken from a cgroup's quota (1.25 on): gomaxprocs is what is set.
 * Trace reader, finalizers, scavenger, forced collections: goroutines of the runtime itself.
 * A thief looks at all Ps before it takes anything: the whole search is paid, even when its first look finds.
 * A preemption request that meets a goroutine in a system call is lost.
-* Go 1.22 to 1.25 had a P state for system calls, and their sysmon started an M for overdue timers: not modelled.
+
+Versions: Go 1.22 to 1.25 have a P state for system calls (_Psyscall), but retake, runqgrab, handoffp and exitsyscall decide
+by it as 1.27 does without (compared with 1.25.3), so there is no parameter for it.
 
 Assumptions: preemption is immediate once requested; a signal costs nothing; a timer belongs to the P on which its
 goroutine slept; a new M starts without delay beyond its kernel thread's.
