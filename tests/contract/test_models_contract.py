@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.checker import check
+from tests.contract import rogue
 from tests.contract.work import LIFO, MS, RUNTIMES, WORK
 from tests.programs import free_profile, program
 from tracekit.cli.main import app
@@ -111,10 +112,30 @@ def test_a_third_party_decides() -> None:
     assert ends == [4 * MS, 3 * MS, 2 * MS, MS]  # the last to come is the first to run
 
 
-def test_a_rogue_is_stopped_where_it_breaks_the_rule() -> None:
-    work = program({"a": [("compute", MS)], "b": [("compute", MS)], "c": [("compute", MS)]})
-    with pytest.raises(ModelError, match=r"event \d+ at \d+ ns: pick_next chose thread 0 [(]task 0 [(]a[)][)]"):
-        replay(work, "tests.contract.rogue:MODEL", cpus=1, profile=free_profile())
+THREE = program({"a": [("compute", 9 * MS)], "b": [("compute", MS)], "c": [("compute", MS)]})
+
+
+@pytest.mark.parametrize(
+    ("breaks", "cpus", "said"),
+    [
+        (rogue.PICKS_A_RUNNING_ONE, 1, r"pick_next chose thread 0 [(]task 0 [(]a[)][)], which is not runnable"),
+        (rogue.CHOOSES_A_CPU, 2, r"select_cpu chose CPU 99 for task 0 [(]a[)], which does not exist"),
+        (rogue.PICKS_NOBODY, 1, r"pick_next found no thread on CPU 0 although some are queued there"),
+        (rogue.PULLS_A_RUNNING_ONE, 2, r"balance chose thread 0 [(]task 0 [(]a[)][)], which is not runnable"),
+        (rogue.PUSHES_A_RUNNING_ONE, 2, r"rebalance chose thread 0 [(]task 0 [(]a[)][)], which is not runnable"),
+        (rogue.PUSHES_TO_A_CPU, 2, r"rebalance moved task 1 [(]b[)] to CPU 99, which does not exist"),
+    ],
+)
+def test_a_rogue_is_stopped_where_it_breaks_the_rule(breaks: int, cpus: int, said: str) -> None:
+    # with the number of the event, the time, the hook and the task
+    with pytest.raises(ModelError, match=rf"event \d+ at \d+ ns: {said}"):
+        replay(THREE, "tests.contract.rogue:MODEL", cpus=cpus, profile=free_profile(),
+               parameters={"rogue.breaks": breaks})  # fmt: skip
+
+
+def test_a_rogue_runtime_is_stopped() -> None:
+    with pytest.raises(ModelError, match=r"event \d+ at 0 ns: next_task chose task 99 .*for thread 0, which is not a"):
+        replay(THREE, "tests.contract.rogue:HOSTED", cpus=1, profile=free_profile())
 
 
 def test_a_field_that_numpy_would_hide_without_the_jit_is_refused() -> None:

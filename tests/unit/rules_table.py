@@ -137,4 +137,9 @@ LEFT_OUT = {
 }  # fmt: skip
 
 # Tests in the files of rules that show no rule of the kernel's: what stops a run.
-BESIDES = ("test_a_thread_starved_beside_an_idle_cpu_stops_the_run", "test_time_does_not_overflow")
+BESIDES = (
+    "test_a_thread_starved_beside_an_idle_cpu_stops_the_run",
+    "test_time_does_not_overflow",
+    "test_no_step_is_too_long_to_add_up",
+    "test_no_size_or_count_wraps",
+)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.programs import free_profile
+from tests.programs import free_profile, program
 from tests.unit.pictures import MS, compute, computing, free, picture, schedule, sleep
 from tracekit.engine.setup import WEIGHTS
 from tracekit.errors import ModelError
@@ -111,8 +113,28 @@ def test_a_thread_starved_beside_an_idle_cpu_stops_the_run() -> None:
 
 
 def test_time_does_not_overflow() -> None:
-    with pytest.raises(ModelError, match="52 days"):
-        free(computing(a=(1 << 52) / MS + 1))
+    # 26 days twice, which no single step shows
+    with pytest.raises(ModelError, match=r"event \d+ at \d+ ns: simulated time went beyond 2\^52 ns \(52 days\)"):
+        free(program({"a": [("compute", (1 << 51) + 1)] * 2}))
+
+
+@pytest.mark.parametrize("kind", ["compute", "sleep", "network", "io", "syscall", "arrival"])
+def test_no_step_is_too_long_to_add_up(kind: str) -> None:
+    with pytest.raises(ModelError, match=r"task 0 \(a\), segment 1: .* is beyond 2\^52 ns"):
+        free(program({"a": [compute(1), (kind, (1 << 63) - 1)]}))
+
+
+@pytest.mark.parametrize(
+    ("step", "said"),
+    [
+        (("stack", (1 << 63) - 1), "9,223,372,036,854,775,807 bytes are more than 1,099,511,627,776"),
+        (("send", "c", 1 << 41), "2,199,023,255,552 bytes are more than"),
+        (("wait_group_add", "g", 1 << 30), "2,147,483,648 are added to one wait group, which counts to 2,147,483,647"),
+    ],
+)
+def test_no_size_or_count_wraps(step: tuple[Any, ...], said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        free(program({"a": [step, step]}, {"c": ("channel", 9), "g": ("wait_group", None)}))
 
 
 def test_computing_costs_one_event_however_long() -> None:

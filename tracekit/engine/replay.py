@@ -11,6 +11,7 @@ import numpy as np
 from tracekit import __version__
 from tracekit.engine import blast, failure, kernel, loop, setup, variables
 from tracekit.engine import state as st
+from tracekit.engine.bounds import ensure_within
 from tracekit.engine.recorder import BUFFERS, Chunks, Recorder, Sink, task_table
 from tracekit.errors import ModelError, UsageError
 from tracekit.jit import cached_njit
@@ -136,6 +137,7 @@ def _states(
         own_space=model.own_space, own_threads=own_threads, seed=seed,
         crashes=struck >= 0,
     )  # fmt: skip
+    ensure_within(program, sim.segments, starts)
     world = sim.world
     setup.machine_rules(sim, policy_values)
     world.cache_model[:] = runtime_values.get("cache_model", st.CACHE_MIGRATION)
@@ -153,7 +155,8 @@ def _states(
 def _raise(sim: st.Sim, program: Program) -> None:
     world = sim.world[0]
     task = int(world.error_task)
-    named = f"{task} ({program.tables['tasks']['name'][task].as_py()})" if task >= 0 else "none"
+    names = program.tables["tasks"]["name"]
+    named = f"{task} ({names[task].as_py()})" if 0 <= task < len(names) else str(task) if task >= 0 else "none"
     value = int(world.error_value)
     what = ERRORS[int(world.error)].format(task=named, value=value, thing=_thing(program, value))
     raise ModelError(what, where=f"event {int(world.events)} at {int(world.now)} ns")
