@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from tests.unit.test_metrics_measure import small_run
 from tests.unit.test_report_figures import slower
+from tracekit.api import replay
 from tracekit.errors import UsageError
-from tracekit.report.figures import FIGURES, forms_table, verdict
+from tracekit.program.catalog import scenario_program
+from tracekit.report.figures import FIGURES, comparison, forms_table, verdict
 from tracekit.report.needs import NEEDS, broken, known_needs
 from tracekit.report.view import View, build_view
 from tracekit.vocabulary import FORMS
@@ -75,3 +78,11 @@ def test_a_form_that_ends_early_by_losing_work_is_not_the_faster_for_it() -> Non
         "goroutines end before their work is done, with 2 of their 2 tasks cut off and 3 requests lost"
         in found["sentence"]
     )
+
+
+def test_a_run_that_lost_work_is_best_at_nothing_but_losing_least() -> None:
+    runs = replay(scenario_program("crash"), ["thread", "process"], cpus=2)
+    cells = comparison.compute(build_view(runs, None, None, "a title"))
+    best = cells.filter(pl.col("best"))
+    assert set(best["group"]) == {"failure"}
+    assert set(best["subject"]) == {"process"}

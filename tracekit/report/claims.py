@@ -63,8 +63,8 @@ CLAIMS: dict[str, Claim] = {
     "mutex": Claim(
         "A goroutine that finds the lock taken costs little, as claimed. But while all others wait for the lock, "
         "the second CPU has no goroutine to run, so the kernel thread under it goes to sleep, and waking that "
-        "costs what waking any thread does. With as few CPUs and as short a hold as here that eats up what the "
-        "parking saves.",
+        "costs what waking any thread does. With as few CPUs and as short a hold as here that eats up most of "
+        "what the parking saves.",
         (
             Part("with threads the contended lock costs more CPU time than with goroutines", "thread overhead_time:total",
                  "goroutine overhead_time:total", 1.5),
@@ -88,7 +88,7 @@ CLAIMS: dict[str, Claim] = {
     ),
     "server": Claim(
         "A waiting connection costs the memory of its task, and that is where the forms differ most. They do not "
-        "in requests a second: here the CPUs are idle two thirds of the time, so what is spent on switches delays "
+        "in requests a second: here the CPUs are idle more than half of the time, so what is spent on switches delays "
         "nobody. It would with more connections: `tracekit verdict server` finds from how many on.",
         (
             Part("overhead is at least a fifth of the threads' CPU time", "thread overhead_share:total", 0.2),

@@ -46,6 +46,11 @@ class Subject:
         """Its intervals as the analyses take them, of the tasks that count."""
         return history(self.bundle, self.seen.tasks["task_id"].to_list())
 
+    @property
+    def done(self) -> bool:
+        """Whether all the work was done: a form that ends early by losing work is not the faster for it."""
+        return self.completed and not self.value("tasks_cut_off")
+
     def value(self, metric: str, label: str = "") -> float | None:
         """One measured value; None where the tables do not tell."""
         found = self.metrics.filter((pl.col("metric") == metric) & (pl.col("label") == label))["value"]

@@ -17,10 +17,12 @@ from tracekit.report.wording import change
 def compute(view: View) -> pl.DataFrame:
     """A row per cell: group, metric, label, key, subject, value, shown, best, against_best (share above the best)."""
     columns = [s.label for s in view.subjects]
+    undone = {s.label for s in view.competing if not s.done}  # compete in what they lost, and in nothing else
     cells = []
     for row in view.compared.iter_rows(named=True):
         metric, label = METRICS[row["metric"]], row["label"]
-        competing: dict[str, float | None] = {c: row[c] for c in candidates(columns)}
+        left_out = undone if metric.group != "failure" else set()
+        competing: dict[str, float | None] = {c: row[c] for c in candidates(columns) if c not in left_out}
         best = best_columns(metric, competing)
         for column in columns:
             cell = {"subject": column, "value": row[column], "shown": format_value(row[column], row["unit"])}

@@ -30,12 +30,12 @@ def compute(view: View) -> Verdict:
     `out`: the needs that each form left out breaks, by label."""
     margin, source = _margin(view)
     everyone = sorted(
-        (s for s in view.competing if _done(s) and s.value("makespan")),
+        (s for s in view.competing if s.done and s.value("makespan")),
         key=lambda s: (s.value("makespan"), s.label),
     )
     out = {s.label: names for s in view.competing if (names := broken(str(s.bundle.meta.get("form")), view.needs))}
     ranked = [s for s in everyone if s.label not in out]
-    stuck = [s for s in view.competing if not _done(s) and s.label not in out]
+    stuck = [s for s in view.competing if not s.done and s.label not in out]
     best = [s for s in ranked if _makespan(s) <= _makespan(ranked[0]) * (1 + margin)]
     driver = _driver(ranked)
     first = _finish(ranked, best, margin) if ranked else _nothing(stuck)
@@ -143,11 +143,6 @@ def _trades(ranked: list[Subject]) -> list[str]:
         if len(known) > 1:
             clauses.append(f"{title} is {', '.join(f'{written(v)} for {plural(s.label)}' for s, v in known)}")
     return clauses
-
-
-def _done(subject: Subject) -> bool:
-    """Whether all the work was done: a form that ends early by losing work is not the faster for it."""
-    return subject.completed and not subject.value("tasks_cut_off")
 
 
 def _stuck(subject: Subject) -> str:
