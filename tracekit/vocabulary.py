@@ -173,6 +173,7 @@ SEGMENT_KINDS: dict[str, SegmentKind] = {
     "read": SegmentKind(("object_id",), "loads a variable; the task remembers what it saw"),
     "write": SegmentKind(("object_id", "count"), "stores into a variable what the task last read, plus count"),
     "atomic": SegmentKind(("object_id", "count"), "adds count to a variable in one step that nothing comes between"),
+    "close": SegmentKind(("object_id",), "closes a channel: receives are over at once when it is empty, sends fault"),
 }
 SEGMENTS = Words("segment kind", {name: kind.meaning for name, kind in SEGMENT_KINDS.items()})
 

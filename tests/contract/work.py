@@ -12,9 +12,17 @@ TURNS = "tests.contract.third_party.tracekit_turns:MODEL"
 RUNTIMES = {model.runtime.name: name for name, model in catalog().items()}
 WORK = program(
     {
-        "main": [("spawn", "a"), ("spawn", "b"), ("compute", 5 * MS), ("recv", "c"), ("join", "a"), ("join", "b")],
+        "main": [
+            ("spawn", "a"),
+            ("spawn", "b"),
+            ("compute", 5 * MS),
+            ("recv", "c"),
+            ("close", "d"),
+            ("join", "a"),
+            ("join", "b"),
+        ],
         "a": [("lock", "m"), ("compute", 9 * MS), ("unlock", "m"), ("sleep", MS), ("send", "c", 100)],
-        "b": [("io", MS), ("lock", "m"), ("compute", MS), ("unlock", "m"), ("yield",), ("syscall", MS)],
+        "b": [("io", MS), ("lock", "m"), ("compute", MS), ("unlock", "m"), ("yield",), ("syscall", MS), ("recv", "d")],
     },
-    {"m": ("mutex", None), "c": ("channel", 0)},
+    {"m": ("mutex", None), "c": ("channel", 0), "d": ("channel", 0)},
 )

@@ -46,15 +46,17 @@ blocks = st.lists(st.one_of(own_steps.map(lambda step: [step]), critical, readin
 @st.composite
 def programs(draw: Any) -> Program:
     """Main spawns workers; messages flow from each worker to the next; a wait group and joins end it. Nothing can
-    deadlock: every receive has its send in an earlier worker, and locks do not nest."""
+    deadlock: every receive has its send, or the close, in an earlier worker, and locks do not nest."""
     count = draw(st.integers(1, 6))
     names = [f"w{i}" for i in range(count)]
     tasks: dict[str, list[tuple[Any, ...]]] = {"main": []}
     sizes = draw(st.lists(st.integers(0, 3), min_size=count, max_size=count))
+    closed = draw(st.lists(st.booleans(), min_size=count, max_size=count))
     for i, name in enumerate(names):
         steps = [step for block in draw(blocks) for step in block]
-        received = [("recv", f"c{i - 1}")] * sizes[i - 1] if i else []
+        received = [("recv", f"c{i - 1}")] * (sizes[i - 1] + closed[i - 1]) if i else []
         sent = [("send", f"c{i}", draw(st.integers(0, 5000)))] * (sizes[i] if i < count - 1 else 0)
+        sent += [("close", f"c{i}")] * closed[i]
         tasks[name] = [*received, *steps, *sent, ("signal", "e"), ("wait_group_done", "g")]
     main = [("wait_group_add", "g", count), *(("spawn", name) for name in names)]
     main += [step for block in draw(blocks) for step in block]

@@ -286,6 +286,18 @@ def test_a_pipe_between_threads_has_room_and_orders_less_than_a_channel_without(
     assert {form: races(history(run)).facts["races"] for form, run in by_form.items()} == {"thread": 1, "goroutine": 0}
 
 
+@pytest.mark.parametrize(("closes", "found"), [("send", 0), ("close", 0), ("request", 1)])
+def test_a_close_orders_what_is_before_it_with_what_is_after_the_receives_that_it_ends(closes: str, found: int) -> None:
+    last = {"send": ("send", "c", 1), "close": ("close", "c"), "request": ("request",)}[closes]
+    steps = {
+        "a": [("write", "x", 1), last, ("compute", 900)],
+        "b": [*[("recv", "c")] * (closes != "request"), ("compute", 300), ("read", "x")],
+    }
+    run = replay(program(steps, {"c": ("channel", 0), "x": ("variable", None)}), "goroutine", cpus=2,
+                 profile=free_profile())  # fmt: skip
+    assert races(history(run)).facts["races"] == found
+
+
 def test_what_a_recording_does_not_hold_is_said_in_one_line(seen: History) -> None:
     for lacking in (gc, memory, races, failure):
         found = lacking(seen)

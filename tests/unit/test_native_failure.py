@@ -43,6 +43,12 @@ def test_a_crash_takes_threads_and_goroutines_all(form: str, words: str) -> None
     assert words in str(error.value)
 
 
+def test_closing_a_channel_is_refused_with_the_reason() -> None:
+    closing = program({"a": [("close", "c")], "b": [("recv", "c")]}, {"c": ("channel", 0)})
+    with pytest.raises(ExecutionError, match="can't close a channel: a pipe ends when its last writer has ended"):
+        Prepared(closing)
+
+
 def counting(mended: bool) -> Program:
     step = [("read", "v"), ("write", "v", 1)]
     if mended:

@@ -38,6 +38,7 @@ def program(*tasks: tuple[int | None, list[tuple[Any, ...]]], objects: list[str]
 SPAWN_1, SPAWN_2 = ("spawn", None, None, 1), ("spawn", None, None, 2)
 LOCK, UNLOCK = ("lock", None, 0), ("unlock", None, 0)
 ADD, DONE = ("wait_group_add", None, 1, None, None, 2), ("wait_group_done", None, 1)
+CLOSE, SEND = ("close", None, 0), ("send", None, 0, None, 8)
 
 WRONG = {
     "spawned_once": program((0, [SPAWN_1, SPAWN_1]), (None, [])),
@@ -45,6 +46,8 @@ WRONG = {
     "task 0, segment 1: lock of object 0 which it already holds": program((0, [LOCK, LOCK])),
     "task 1, segment 0: unlock of object 0 without": program((0, [LOCK]), (0, [UNLOCK])),
     "task 0, segment 1: object 1 goes below zero: 3 done, 2 added": program((0, [ADD, DONE, DONE, DONE])),
+    "task 1, segment 0: close of object 0, which t0 closes too": program((0, [CLOSE]), (0, [CLOSE]), objects=["channel"]),
+    "task 0, segment 1: send into object 0, which it has closed": program((0, [CLOSE, SEND]), objects=["channel"]),
     "lock needs a mutex or rwmutex": program((0, [LOCK, UNLOCK]), objects=["channel"]),
     "object_id is no row of objects": program((0, [("wait_group_wait", None, 7)])),
     "duration_ns is given where not used, or missing": program((0, [("compute",)])),

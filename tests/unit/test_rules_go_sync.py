@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
+from tests.programs import Steps, program
 from tests.unit.goroutines import US, go, lines, starts
-from tests.unit.pictures import MS, compute, sleep
+from tests.unit.pictures import MS, compute, free, sleep
+from tracekit.vocabulary import FORMS
 
 MUTEX = {"x": ("mutex", None)}
 SECTION = [("lock", "x"), compute(1), ("unlock", "x")]
@@ -75,3 +79,44 @@ def test_chan_recv_from_a_full_channel_moves_the_waiting_senders_message_in() ->
         "m": [("spawn", "s"), sleep(2), ("recv", "c"), compute(2)],
     }
     assert lines(go(work, {"c": ("channel", 1)})) == ["..mms"]
+
+
+CHANNEL = {"c": ("channel", 2)}
+RECEIVES = [("recv", "c"), compute(1)]
+
+
+def test_closechan_readies_the_first_waiter_last() -> None:
+    # d was next, so that it waits first, then a and b. Readied in reverse, b, a, d: d is in runnext, b before a behind it
+    work = {"m": [*(("spawn", name) for name in "abd"), sleep(1), ("close", "c")], **dict.fromkeys("abd", RECEIVES)}
+    assert lines(go(work, CHANNEL)) == [".dba"]
+
+
+def test_closechan_what_is_in_the_channel_is_received_and_then_nothing_waits() -> None:
+    # two messages, then a receive that is over at once
+    work = {"s": [("send", "c", 8), ("send", "c", 8), ("close", "c")], "r": [sleep(1), *RECEIVES * 3]}
+    run = go(work, CHANNEL)
+    assert lines(run) == [".rrr"]
+    assert starts(run, "BLOCKED")["r"] == [0]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    "sender", [[sleep(2), ("send", "c", 8)], [("send", "c", 1 << 20)] * 4], ids=["comes later", "waits for room"]
+)
+def test_chansend_into_a_closed_channel_faults(form: str, sender: Steps) -> None:
+    # "send on closed channel": a panic takes the process, in a process of its own only the sender
+    work = program({"s": [*sender, compute(9)], "o": [sleep(1), ("close", "c"), compute(9)]}, CHANNEL)
+    run = free(work, form, cpus=2)
+    how = dict(run.frame("tasks").select("name", "exit_reason").iter_rows())
+    assert run.meta["outcome"] == "crashed"
+    assert how == {"s": "crash", "o": "exit" if form == "process" else "killed"}
+
+
+def test_closechan_wakes_any_number_at_once() -> None:
+    # more than fit into what one event may write otherwise
+    names = [f"r{i}" for i in range(3000)]
+    receives = [("recv", "c")]
+    work = {"m": [sleep(1), ("close", "c")], **dict.fromkeys(names, receives)}
+    run = go(work, CHANNEL, cpus=2)
+    assert run.meta["outcome"] == "completed"
+    assert len(run.frame("wakeups").filter(run.frame("wakeups")["waker_id"] == 0)) == len(names)

@@ -60,14 +60,26 @@ def segments(program: Program) -> tuple[Any, Any]:
     return out, starts.astype(np.int32)
 
 
-def fan_out(segs: Any) -> int:
-    """The most tasks that one event can wake: waiters of one wait group or rwmutex, joiners of one task."""
+def fan_out(segs: Any, starts: Any) -> int:
+    """The most tasks that one event can wake: waiters of one wait group or rwmutex, joiners of one task,
+    and who uses a channel that is closed."""
     most = 1
     for kinds, field in (((st.S_WG_WAIT, st.S_READ_LOCK), "object"), ((st.S_JOIN,), "target")):
         ids = segs[field][np.isin(segs.kind, kinds)]
         if len(ids):
             most = max(most, int(np.bincount(ids).max()))
-    return most
+    return max(most, closing_wakes(segs, starts))
+
+
+def closing_wakes(segs: Any, starts: Any) -> int:
+    """The most tasks that closing a channel can wake: those that receive from it or send into it."""
+    closed = np.unique(segs.object[segs.kind == st.S_CLOSE])
+    rows = np.flatnonzero(np.isin(segs.kind, (st.S_RECV, st.S_SEND)) & np.isin(segs.object, closed))
+    if not len(rows):
+        return 0
+    owners = np.searchsorted(starts, rows, side="right") - 1
+    pairs = np.unique(np.stack([segs.object[rows], owners], axis=1), axis=0)
+    return int(np.bincount(pairs[:, 0]).max())
 
 
 PIPE_BYTES, MOST_PIPE_BYTES = 4096, 1 << 20  # one page, and fs/pipe.c's pipe_max_size
@@ -215,8 +227,8 @@ def new_sim(
         raise ModelError("the program has no tasks")
     segs, starts = segments(program)
     task_rows = tasks(program, starts, hosted)
-    counting = own_space and (crashes or bool(np.any(segs.kind == st.S_CRASH)))
-    most = max(fan_out(segs), len(task_rows) if counting else 0)
+    counting = own_space and (crashes or bool(np.isin(segs.kind, (st.S_CRASH, st.S_CLOSE)).any()))
+    most = max(fan_out(segs, starts), len(task_rows) if counting else 0)
     thread_rows = _threads(task_rows, spaces(program, task_rows.converted, own_space), own_threads)
     thread_rows.weight[: np.count_nonzero(task_rows.layer == st.NATIVE)] = weights(program)[
         task_rows.layer == st.NATIVE

@@ -31,7 +31,7 @@ S = SEGMENTS
     S[n] for n in ("send", "recv", "wait", "signal", "spawn", "join", "wait_group_add", "wait_group_done",
                    "wait_group_wait", "stack", "request", "exit")
 )  # fmt: skip
-S_CRASH, S_READ, S_WRITE, S_ATOMIC = (S[n] for n in ("crash", "read", "write", "atomic"))
+S_CRASH, S_READ, S_WRITE, S_ATOMIC, S_CLOSE = (S[n] for n in ("crash", "read", "write", "atomic", "close"))
 K_SEMAPHORE = OBJECT_KINDS["semaphore"]
 
 # Thread states, and why a thread that still runs is about to leave its CPU or its task.
@@ -97,7 +97,7 @@ OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
     ("writers", "i4"), ("readers", "i4"), ("cpu", "i4"),
-    ("woken", "i1"), ("starving", "i1"),
+    ("woken", "i1"), ("starving", "i1"), ("closed", "i1"),
 ], align=True)  # fmt: skip
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import failure, sync, variables
+from tracekit.engine import closing, failure, sync, variables
 from tracekit.engine.hooks import creating, keeps_timer
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
@@ -24,6 +24,7 @@ from tracekit.engine.state import (
     R_SYSCALL,
     S_ARRIVAL,
     S_ATOMIC,
+    S_CLOSE,
     S_COMPUTE,
     S_CRASH,
     S_EXIT,
@@ -175,6 +176,8 @@ def _use_object(
         sync.read_unlock(runtime, kernel, sim, cpu, task, item)
     elif S_READ <= kind <= S_ATOMIC:  # neighbours in the vocabulary
         variables.use(sim, cpu, task, kind, item, count)
+    elif kind == S_CLOSE:
+        closing.close(runtime, kernel, sim, cpu, task, item)
 
 
 @njit

@@ -269,6 +269,9 @@ def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, si
     if o.readers == 0 and sim.world[0].crashed > 0:
         failure.sever(sim, cpu, task, E_KILLED)
         return
+    if o.closed:
+        failure.crash(sim, cpu, task)
+        return
     t = sim.tasks[task]
     _operate(sim, cpu, task, item, sim.costs[t.layer].channel)
     charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
@@ -297,6 +300,9 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
     if sender >= 0:
         o.count += 1
         o.bytes += sim.segments[sim.tasks[sender].pc].bytes
+    if o.count == 0 and o.closed:
+        t.pc += 1
+        return
     if o.count == 0 and o.writers == 0 and sim.world[0].crashed > 0:
         failure.sever(sim, cpu, task, E_EXIT)
         return

@@ -50,10 +50,11 @@ class Result:
 def write_program(program: Program, path: Path) -> None:
     """The program in the runners' form.
 
-    Tasks that are not converted do not run: the machine has its own. Signals that they give are there from the start.
+    Raises ExecutionError for a step that the runners have no way to take. Tasks that are not converted do not run: the machine has its own. Signals that they give are there from the start.
     """
     table = program.tables["segments"]
     kind = codes(table, "kind", SEGMENTS)
+    _refuse(kind)
     owner, target = ints(table, "task_id"), ints(table, "target_id")
     count = program.tables["tasks"].num_rows
     objects = _objects(program)
@@ -72,6 +73,15 @@ def write_program(program: Program, path: Path) -> None:
     tasks = np.stack([bounds[:-1], bounds[1:], _starts(program), *_joins(kind, owner, target, count)], axis=1)
     head = np.array([count, len(segments), len(objects)], np.int64)
     path.write_bytes(b"".join(part.astype(np.int64).tobytes() for part in (head, tasks, segments, objects)))
+
+
+def _refuse(kind: Numbers) -> None:
+    """What the runners have no way to do: their pipes have no end that all writers agree on, as Go's close has."""
+    if (kind == SEGMENTS["close"]).any():
+        raise ExecutionError(
+            "the runners can't close a channel: a pipe ends when its last writer has ended",
+            remedy="replay the program, or end it by as many receives as there are sends",
+        )
 
 
 def _starts(program: Program) -> Numbers:

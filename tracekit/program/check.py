@@ -29,7 +29,8 @@ def check(program: Program) -> None:
     """Raise TableError for a program that no model can run.
 
     Beyond the laws of `tables.checks` (ids resolve, ordinals are dense, objects fit, started exactly once):
-    a cycle of spawns, locks not taken and released in turn, a wait group below zero.
+    a cycle of spawns, locks not taken and released in turn, a wait group below zero, a channel closed twice or sent into
+    by the task that closed it.
     """
     ensure(program)
     problem = find_problem(program)
@@ -46,6 +47,7 @@ def find_problem(program: Program) -> Problem | None:
         _starting(program, segments, kinds)
         or _locks(program, segments, kinds)
         or _below_zero(program, segments, kinds)
+        or _closed_before(program, segments, kinds)
     )  # fmt: skip
 
 
@@ -135,3 +137,19 @@ def _below_zero(program: Program, segments: pa.Table, kinds: Ints) -> Problem | 
         f"{name_of(program, 'objects', wrong[0])} goes below zero: {done[wrong[0]]} done, {added[wrong[0]]:.0f} added"
     )
     return Problem(what, segments["task_id"][row].as_py(), row)
+
+
+def _closed_before(program: Program, segments: pa.Table, kinds: Ints) -> Problem | None:
+    """A channel that is closed twice, or sent into by the task that closed it: a sure fault."""
+    tasks, objects = ints(segments, "task_id"), ints(segments, "object_id")
+    closed_by: dict[int, int] = {}
+    for row in np.flatnonzero(kinds == SEGMENTS["close"]).tolist():
+        task, item = int(tasks[row]), int(objects[row])
+        name = name_of(program, "objects", item)
+        if item in closed_by:
+            return Problem(f"close of {name}, which {name_of(program, 'tasks', closed_by[item])} closes too", task, row)
+        closed_by[item] = task
+        sends = np.flatnonzero((kinds == SEGMENTS["send"]) & (objects == item) & (tasks == task))
+        if len(sends) and sends[-1] > row:
+            return Problem(f"send into {name}, which it has closed", task, int(sends[-1]))
+    return None

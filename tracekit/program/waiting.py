@@ -27,9 +27,14 @@ def never_satisfied(program: Program) -> Problem | None:
     sends, receives, signals, waits = map(total, ("send", "recv", "signal", "wait"))
     adds = kinds == SEGMENTS["wait_group_add"]
     open_groups = np.bincount(objects[adds], ints(segments, "count")[adds], minlength=size) > total("wait_group_done")
+    open_ones = total("close") == 0  # else a receive is over at once, and a send faults
     cases = (
-        ("recv", receives > sends, "waits for ever: {receives} receive, {sends} send"),
-        ("send", sends > receives + spare, "waits for ever: {sends} send, {receives} receive, room for {spare}"),
+        ("recv", (receives > sends) & open_ones, "waits for ever: {receives} receive, {sends} send"),
+        (
+            "send",
+            (sends > receives + spare) & open_ones,
+            "waits for ever: {sends} send, {receives} receive, room for {spare}",
+        ),
         ("wait", waits > signals + spare, "waits for ever: {waits} wait, {signals} signal, {spare} at the start"),
         ("wait_group_wait", open_groups, "waits for ever: fewer are done than are added"),
     )

@@ -38,7 +38,7 @@ _NUMBERED = (("tasks", "task_id"), ("objects", "object_id"), ("ranges", "range_i
 _LOCKS, _EVENTS = ("mutex", "rwmutex"), ("event", "semaphore")
 USES_OBJECT = {
     "lock": _LOCKS, "unlock": _LOCKS, "read_lock": ("rwmutex",), "read_unlock": ("rwmutex",),
-    "send": ("channel",), "recv": ("channel",), "wait": _EVENTS, "signal": _EVENTS,
+    "send": ("channel",), "recv": ("channel",), "close": ("channel",), "wait": _EVENTS, "signal": _EVENTS,
     "wait_group_add": ("wait_group",), "wait_group_done": ("wait_group",), "wait_group_wait": ("wait_group",),
     "read": ("variable",), "write": ("variable",), "atomic": ("variable",),
 }  # fmt: skip

@@ -8,6 +8,7 @@ What orders (the Go memory model, go.dev/ref/mem; POSIX says the same of its own
 
 * `unlock` → the next `lock`; for a rwmutex also `unlock` → `read_lock`, and `read_unlock` → `lock`
 * the k-th `send` → the k-th `recv`; with capacity C the k-th `recv` → send k + C; with capacity 0 the two meet
+* `close` → every `recv` that it ends
 * `signal` → every later `wait` of the same event or semaphore; `wait_group_done` → every later `wait_group_wait`
 * `spawn` → the task's first step; its last step → `join`
 * atomics of one variable are in order. An atomic against a plain access that it is not ordered with is a race.

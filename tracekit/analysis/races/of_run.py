@@ -22,7 +22,7 @@ _TRACE = (
 _NONE = "The run has no read, write or atomic steps, so there is nothing that could race."
 _PROCESSES = "As processes each task has its own copy of a variable: nothing races, and nobody sees another's writes."
 
-_KIND = np.array([CODES.get(name, -1) for name in SEGMENTS.names], np.int8)
+_KIND = np.array([CODES.get({"close": "signal"}.get(name, name), -1) for name in SEGMENTS.names], np.int8)
 
 
 def races(seen: History) -> Analysis:
@@ -84,15 +84,30 @@ def _pairs(pairs: Any, history: Operations, at: Any, names: list[str], known: pl
 def operations_of(run: Run) -> tuple[Operations, Any]:
     """The run's steps in the order in which they took effect, and when, in ns (races.effect)."""
     table = run.tables["operations"]
-    kind = _KIND[codes(table.column("kind"), SEGMENTS)]
+    steps = codes(table.column("kind"), SEGMENTS)
+    kind = _KIND[steps]
     task, began = ints(table.column("task_id"), np.int32), ints(table.column("at_ns"), np.int64)
     thing, target = (ints(table.column(name), np.int32) for name in ("object_id", "target_id"))
     about = np.where(thing >= 0, thing, target)
     chosen = np.flatnonzero((kind >= 0) & (about >= 0))
     kind, task, about, began = kind[chosen], task[chosen], about[chosen], began[chosen]
     room, there = _capacities(run, int(thing.max(initial=-1)) + 1)
+    _end_by_close(kind, about, steps[chosen] == SEGMENTS["close"], len(room))
+    room, there = (np.concatenate((column, np.zeros_like(column))) for column in (room, there))
     order, at = in_effect(kind, task, about, began, run.tables["tasks"].num_rows, room, there)
     return Operations(kind[order], task[order], about[order], room), at[order]
+
+
+def _end_by_close(kind: Any, about: Any, closes: Any, objects: int) -> None:
+    """A close orders as a signal does, before the receives that it ends (the Go memory model): those beyond the sends, as
+    messages are received in the order of asking. Both get a number of their own, `objects` above the channel's."""
+    for channel in np.unique(about[closes]):
+        here = about == channel
+        sends = np.count_nonzero(here & (kind == CODES["send"]))
+        ended = np.flatnonzero(here & (kind == CODES["recv"]))[sends:]
+        kind[ended] = CODES["wait"]
+        about[ended] += objects
+        about[here & closes] += objects
 
 
 def _capacities(run: Run, count: int) -> tuple[Any, Any]:

@@ -22,7 +22,7 @@ Rules, with their place in Go 1.27's src/runtime:
 * Each P has its timers (time.go). One that is due first makes the poller sleep anew, or an M look (wakeNetPoller).
   The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program; the last
   socket that became ready is the first to run.
-* sync.Mutex with barging, spinning, and starvation mode at 1 ms; RWMutex, WaitGroup and channels: engine/sync.py.
+* sync.Mutex with barging, spinning, and starvation mode at 1 ms; RWMutex, WaitGroup and channels: engine/sync.py; their closing: engine/closing.py.
 * main's return ends the program where the workload says so: engine/failure.py.
 * A dead goroutine is used again (gfget): making one takes new_g_ns more, if there is none. Stacks double (newstack).
 
@@ -31,7 +31,6 @@ Left out:
   allocation. A recorded one replays as its workers' CPU time; its collections are ranges of a trace.
 * select and sync.Cond: which case won, or whether the condition holds, decides what a goroutine does next, and programs
   have no branches. A recorded wait of either replays as one for whoever ended it.
-* Closing channels: programs have no such segment.
 * LockOSThread and cgo: programs do not say which task is locked; a system call is the nearest.
 * The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits.
 * GOMAXPROCS changing while the program runs, and taken from a cgroup's quota (1.25 on): gomaxprocs is what is set.
