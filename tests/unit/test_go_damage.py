@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.go_stories import COROUTINE, FORK, write
+from tests.fuzz.go_stories import COLLECTOR, COROUTINE, FORK, TABLES, write
 from tests.fuzz.go_writer import assemble, header
 from tracekit.errors import SourceError
 from tracekit.sources.base import ReadOptions
@@ -136,4 +136,50 @@ def test_a_batch_of_a_wrong_generation_is_left_out_alone(batch: bytes, generatio
     assert whole.meta["end_ns"] + whole.meta["clock"]["origin_ns"] == 3101
     assert "corrupt" in trace.frame("gaps")["cause"].to_list()
     assert trace.frame("tasks").height > 0
+    assert check(trace) == []
+
+
+def cut_generation(events: str) -> bytes:
+    """One generation that lacks its end mark, so that events may be missing from it: P 0 of thread 10."""
+    text = f"Trace Go1.26\nEventBatch gen=1 m=10 time=1000\n{events}" + TABLES.format(gen=1, time=2000)
+    return assemble(text)[:-1]
+
+
+def test_a_goroutine_believed_in_before_its_status_runs_no_sooner(tmp_path: Path) -> None:
+    damaged = """
+ProcStatus dt=0 p=0 pstatus=1
+GoSwitch dt=10 g=5 g_seq=1
+GoStatus dt=10 g=5 m=10 gstatus=2
+GoBlock dt=50 reason_string=0 stack=0
+"""
+    trace = read(cut_generation(damaged), tmp_path)
+    running = trace.frame("intervals").filter(state="RUNNING").select("start_ns", "end_ns", "inferred")
+    assert running.rows() == [(1, 69, True)]  # times count from 1001: the sync event has 1000
+    assert trace.frame("tasks")["start_ns"].to_list() == [1]
+    assert "2 events believed" in trace.frame("gaps")["stream"][0]
+    assert check(trace) == []
+
+
+def test_a_goroutine_believed_in_before_any_event_is_there_from_the_start(tmp_path: Path) -> None:
+    damaged = """
+GoUnblock dt=0 g=1 g_seq=1 stack=0
+ProcStatus dt=10 p=0 pstatus=1
+GoStart dt=10 g=1 g_seq=2
+GoDestroy dt=50
+"""
+    trace = read(cut_generation(damaged), tmp_path)
+    assert trace.frame("tasks").select("start_ns", "end_ns").rows() == [(0, 69)]
+    assert trace.frame("gaps").select("start_ns", "cause").rows() == [(0, "truncated")]
+    assert check(trace) == []
+
+
+@pytest.mark.parametrize("counter", ["heapalloc_value=1000000", "heapgoal_value=4194304", "procs_value=2"])
+def test_a_value_that_no_counter_can_have_is_left_out(counter: str, tmp_path: Path) -> None:
+    damaged = assemble(COLLECTOR.replace(counter, counter.split("=")[0] + f"={2**64 - 1}"))
+    trace = read(damaged, tmp_path)
+    at = damaged.index(b"\xff" * 9 + b"\x01", 16) - 2  # past the event's code and the time since the one before
+    assert trace.frame("counters").height == 2
+    assert trace.frame("gaps")["stream"].to_list() == [
+        f"byte {at}: an impossible value of a counter; 1 events left out"
+    ]
     assert check(trace) == []

@@ -156,12 +156,12 @@ def appear(s: State, goroutine: int, at: int, m: int, stack: int) -> None:
     """First sight of a goroutine that was there before: its state holds since the recording (or a hole) began.
 
     The runtime names a goroutine's status before its first event of a generation, so nothing changed before.
-    A P that says otherwise (damaged files) moves the start.
+    A P that says otherwise, or the goroutine's own first event (damaged files), moves the start.
     """
     g, t = s.goroutines[nth(goroutine)], s.totals[0]
     move(s, GOROUTINE_MOVE, at, g.goid, UNDETERMINED, g.status)
     g.m = m
-    start = max(t.epoch, g.free_from)
+    start = max(t.epoch, g.free_from, g.start)
     if g.status == RUNNING and s.ms[nth(m)].p >= 0:
         start = max(start, s.ps[nth(s.ms[nth(m)].p)].free_from)
     if start == 0 and t.early < EARLY_ROWS:

@@ -7,8 +7,8 @@ DONE, WAIT = 1, 0
 (
     BAD_EVENT, BAD_NUMBER, BAD_TIME, NO_THREAD_FOR_EVENT, NO_P, NO_GOROUTINE, HAS_P, HAS_GOROUTINE, BAD_P, BAD_STATUS,
     P_CHANGED, P_ELSEWHERE, P_UNKNOWN, P_LOST, P_SEQUENCE, G_CHANGED, G_LATE, G_ELSEWHERE, G_EXISTS, G_NOT_RUNNING,
-    G_NOT_IN_SYSCALL, GC_CHANGED, STUCK, BAD_BATCH, BAD_STRINGS, BAD_STACKS, BAD_SAMPLES,
-) = range(-1, -28, -1)  # fmt: skip
+    G_NOT_IN_SYSCALL, GC_CHANGED, STUCK, BAD_BATCH, BAD_STRINGS, BAD_STACKS, BAD_SAMPLES, BAD_VALUE,
+) = range(-1, -29, -1)  # fmt: skip
 
 MEANINGS: dict[int, str] = {
     BAD_EVENT: "not an event that can stand here",
@@ -38,4 +38,5 @@ MEANINGS: dict[int, str] = {
     BAD_STRINGS: "a damaged string table",
     BAD_STACKS: "a damaged stack table",
     BAD_SAMPLES: "damaged CPU samples",
+    BAD_VALUE: "an impossible value of a counter",
 }

@@ -35,7 +35,9 @@ _PLAUSIBLE_STEP = 1000
 
 @part
 def _now(s: State) -> Any:
-    return s.totals[0].last + 1 - s.totals[0].first
+    """The earliest that the next event can be; 0 before the first, whose time is not known yet."""
+    t = s.totals[0]
+    return 0 if t.first == NONE else t.last + 1 - t.first
 
 
 @part

@@ -16,7 +16,7 @@ from tracekit.sources.go_trace.compiled import constant, kernel, nth, part
 from tracekit.sources.go_trace.cursors import EXHAUSTED, next_event, remove, sift_up, sort, update
 from tracekit.sources.go_trace.dictionary import Dictionary
 from tracekit.sources.go_trace.emit import count, find_or_add_m, stamp
-from tracekit.sources.go_trace.faults import DONE, NO_THREAD_FOR_EVENT, STUCK, WAIT
+from tracekit.sources.go_trace.faults import BAD_VALUE, DONE, NO_THREAD_FOR_EVENT, STUCK, WAIT
 from tracekit.sources.go_trace.goroutines import (
     go_create,
     go_start,
@@ -79,6 +79,8 @@ def _advance_other(s: State, c: Any) -> int:
         allowed = lacks_p(s, c) if c.type in (codes.HEAP_ALLOC, codes.HEAP_GOAL) else lacks_goroutine(s, c)
     if allowed != DONE:
         return allowed
+    if c.type in (codes.HEAP_ALLOC, codes.HEAP_GOAL, codes.PROCS_CHANGE) and c.a0 < 0:  # 2^63 and more
+        return BAD_VALUE
     at = stamp(s, c.time)
     if c.type == codes.HEAP_ALLOC:
         count(s, _HEAP, at, c.a0)
