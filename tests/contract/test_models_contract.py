@@ -93,7 +93,7 @@ def test_the_page_of_a_model_runtime_or_policy_is_whole(name: str) -> None:
         rows = {line.split()[0]: line for line in done.stdout.partition("--set")[2].splitlines()[1:]}
         assert list(rows) == [parameter["name"] for parameter in known["parameters"]]
         for parameter in known["parameters"]:
-            assert f"{parameter['default']:,}  {parameter['unit']}" in rows[parameter["name"]]
+            assert rows[parameter["name"]].split()[1:3] == [f"{parameter['default']:,}", parameter["unit"]]
             assert parameter["meaning"] in rows[parameter["name"]]
 
 

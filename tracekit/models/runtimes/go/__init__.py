@@ -77,10 +77,8 @@ PARAMETERS = (
     Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
     Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),
     Parameter("nap_ns", 53_000, "ns", "a thief's sleep before it takes runnext: 3 us and 50 us of timer slack"),
-    Parameter(
-        "spin_ns", -1, "ns", "one of 4 looks at a taken mutex before waiting; 0: none, -1: goroutine_spin_ns", -1
-    ),
-    Parameter("new_g_ns", -1, "ns", "creating a goroutine takes more without a dead one; -1: goroutine_new_ns", -1),
+    Parameter("spin_ns", 0, "ns", "one of 4 looks at a taken mutex before waiting; 0: goroutine_spin_ns"),
+    Parameter("new_g_ns", 0, "ns", "creating a goroutine takes more without a dead one; 0: goroutine_new_ns"),
 )
 
 

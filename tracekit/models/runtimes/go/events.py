@@ -132,7 +132,7 @@ def _spins(rt: State, sim: Sim, cpu: int) -> int:
     p = rt.ms[sim.cpus[cpu].thread].p
     if sim.cpus.size == 1 or rt.ps.size <= s.npidle + s.nmspinning + 1 or has_local(rt, p):
         return 0
-    return sim.costs[HOSTED].spin if rt.spin_ns < 0 else rt.spin_ns
+    return rt.spin_ns if rt.spin_ns > 0 else sim.costs[HOSTED].spin
 
 
 @implements(hooks.creating, State)
@@ -147,7 +147,7 @@ def _creating(rt: State, sim: Sim, cpu: int) -> int:
     if pp.free_gs > 0:
         pp.free_gs -= 1
         return 0
-    return sim.costs[HOSTED].new_g if rt.new_g_ns < 0 else rt.new_g_ns
+    return rt.new_g_ns if rt.new_g_ns > 0 else sim.costs[HOSTED].new_g
 
 
 @implements(hooks.ended, State)
