@@ -31,15 +31,16 @@ Left out:
   allocation. A recorded one replays as its workers' CPU time; its collections are ranges of a trace.
 * select and sync.Cond: which case won, or whether the condition holds, decides what a goroutine does next, and programs
   have no branches. A recorded wait of either replays as one for whoever ended it.
-* LockOSThread and cgo: programs do not say which task is locked; a system call is the nearest.
+* LockOSThread and cgo: a trace does not record who is locked (internal/trace/tracev2/events.go has no such event), and
+  threads and processes always are. A system call is the nearest to a C call.
 * The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits.
 * GOMAXPROCS changing while the program runs, and taken from a cgroup's quota (1.25 on): gomaxprocs is what is set.
 * Trace reader, finalizers, scavenger, forced collections: goroutines of the runtime itself.
 * A thief looks at all Ps before it takes anything: the whole search is paid, even when its first look finds.
 * A preemption request that meets a goroutine in a system call is lost.
 
-Versions: Go 1.22 to 1.25 have a P state for system calls (_Psyscall), but retake, runqgrab, handoffp and exitsyscall decide
-by it as 1.27 does without (compared with 1.25.3), so there is no parameter for it.
+Versions: up to 1.25 a P has a state for system calls (_Psyscall). In 1.25.3 findRunnable, wakep, runqgrab, handoffp,
+retake and exitsyscall decide by it as 1.27 does without, so there is no parameter for it.
 
 Assumptions: preemption is immediate once requested; a signal costs nothing; a timer belongs to the P on which its
 goroutine slept; a new M starts without delay beyond its kernel thread's.
