@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from tests.unit.test_metrics_measure import small_run, small_trace
+from tracekit.engine.replay import replay as replay_under
 from tracekit.metrics.catalog import METRICS
 from tracekit.metrics.compare import (
     best_columns,
@@ -20,6 +21,7 @@ from tracekit.metrics.compare import (
     terminal_table,
 )
 from tracekit.metrics.measure import SCHEMA, measure
+from tracekit.program.catalog import scenario_program
 
 
 def long_table(**makespans_ns: float) -> dict[str, pl.DataFrame]:
@@ -119,3 +121,9 @@ def test_json_says_direction_and_keeps_null() -> None:
         "better": "lower",
         "values": {"recording": None, "process": 40},
     }
+
+
+def test_a_run_that_lost_work_is_marked_best_only_at_losing_least() -> None:
+    runs = [replay_under(scenario_program("crash"), form, cpus=2) for form in ("thread", "process")]
+    marked = [line.split("  ")[0] for line in terminal_table(compare(runs)).splitlines() if "*" in line]
+    assert marked == ["tasks cut off", "work lost", "requests lost"]

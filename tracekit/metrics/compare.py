@@ -101,12 +101,15 @@ def format_value(value: float | None, unit: str) -> str:
 def terminal_table(wide: pl.DataFrame, *, every_row: bool = False) -> str:
     """The comparison as aligned text, the best of a row marked `*`. Short by default: the catalog's key rows."""
     columns = wide.columns[len(_ROW) :]
+    cut = _cut_off(wide)
     lines = [["metric", *(f"{column}  " for column in columns)]]  # as wide as the cells' marks
     for row in wide.iter_rows(named=True):
         metric = METRICS[row["metric"]]
         if not every_row and not is_key_row(metric, row["label"]):
             continue
-        best = best_columns(metric, {c: row[c] for c in candidates(columns)})
+        best = best_columns(
+            metric, {c: row[c] for c in candidates(columns) if metric.group == "failure" or c not in cut}
+        )
         cells = [f"{format_value(row[c], row['unit'])} {'*' if c in best else ' '}" for c in columns]
         lines.append([row_title(metric, row["label"]), *cells])
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
@@ -114,6 +117,12 @@ def terminal_table(wide: pl.DataFrame, *, every_row: bool = False) -> str:
         "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
         for line in lines
     )  # fmt: skip
+
+
+def _cut_off(wide: pl.DataFrame) -> set[str]:
+    """The columns whose tasks were not all done: they are not the better for having ended early."""
+    lost = wide.filter(pl.col("metric") == "tasks_cut_off")
+    return {column for column in wide.columns[len(_ROW) :] if lost.height and (lost[column][0] or 0) > 0}
 
 
 def comparison_json(wide: pl.DataFrame) -> list[dict[str, Any]]:
