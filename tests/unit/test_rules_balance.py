@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tests.programs import free_profile
+from tests.programs import free_profile, program
 from tests.unit.pictures import MS, compute, computing, free, picture, schedule, sleep
 
 FINE = {"eevdf.hz": 1000}
 
 
 def test_a_cpu_that_goes_idle_pulls_one_thread() -> None:
-    # sched_balance_newidle: c and d wait on CPU 0 and CPU 1; b's CPU takes d, its own, and then c
-    assert picture(free(computing(a=7, b=2, c=3, d=2), cpus=2, kernel="fifo"), 2) == ["aaaaaaa", "bbddccc"]
+    # sched_balance_newidle: c and d wait on CPU 0; b's CPU takes c, and then d
+    assert picture(free(computing(a=7, b=2, c=3, d=2), cpus=2, kernel="fifo"), 2) == ["aaaaaaa", "bbcccdd"]
 
 
 def test_newly_idle_leaves_a_cache_hot_thread_and_the_tick_moves_it() -> None:
@@ -32,7 +32,11 @@ def test_a_split_of_two_to_one_is_turned_around_every_32_ms() -> None:
 
 def test_a_difference_within_17_percent_is_left() -> None:
     # imbalance_pct 117: 7 threads beside 6 stay where they are until CPU 1 has run its 6
-    lines = picture(free(computing(**dict.fromkeys("abcdefghijklm", 40)), cpus=2), 2, 4 * MS)
+    # (a new thread stays on its creator's CPU: placement.py)
+    tasks = {name: [compute(40)] for name in "abcdefghijklm"}
+    tasks["a"] = [*(("spawn", name) for name in "cegikm"), *tasks["a"]]
+    tasks["b"] = [*(("spawn", name) for name in "dfhjl"), *tasks["b"]]
+    lines = picture(free(program(tasks), cpus=2), 2, 4 * MS)
     assert [set(line[:54]) for line in lines] == [set("acegikm"), set("bdfhjl")]
 
 
@@ -55,3 +59,12 @@ def test_a_sleeper_that_stays_queued_is_not_pulled() -> None:
     # can_migrate_task: m sleeps in CPU 0's queue while CPU 1 idles, and stays
     tasks = {"m": [compute(1), sleep(2), compute(1)], "a": [compute(1)], "b": [compute(2.5)]}
     assert schedule(tasks, cpus=2, step_ms=0.5, profile=free_profile(wakes_spread=1))[1] == "aa" + "." * 7
+
+
+def test_a_tick_evens_out_with_an_idle_cpu() -> None:
+    # detach_tasks: half the difference at once. a's children stay on CPU 0 while b computes on CPU 1 to 3 ms; at 4 ms
+    # CPU 1 has idled for one, and takes three of the six that wait
+    tasks = {name: [compute(8)] for name in "acdefgh"} | {"b": [compute(3)]}
+    tasks["a"] = [*(("spawn", name) for name in "cdefgh"), *tasks["a"]]
+    run = free(program(dict(sorted(tasks.items()))), cpus=2, profile=free_profile(newidle_pulls=0))
+    assert picture(run, 2) == ["aaaaffffgggghhhhaaaaffffgggghhhh", "bbb.eeeeddddcccceeeeddddcccc...."]

@@ -59,7 +59,7 @@ def test_expiry_is_not_seen_between_ticks() -> None:
 
 def test_skewed_ticks() -> None:
     # tick_setup_sched_timer, skew_tick=1: CPU 1's ticks come half of half a period later
-    tasks = {name: [compute(4)] for name in "abcd"}
+    tasks = {"a": [("spawn", "c"), compute(4)], "b": [("spawn", "d"), compute(4)], "c": [compute(4)], "d": [compute(4)]}
     assert schedule(tasks, cpus=2, parameters={"eevdf.skew_tick": 1}) == ["aaaacccc", "bddddbbb"]
 
 

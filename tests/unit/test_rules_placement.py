@@ -84,3 +84,12 @@ def test_threads_with_many_partners_are_left_where_they_were() -> None:
         return int(woken.sort("at_ns")["target_cpu"][-1])
 
     assert [target_after(rounds) for rounds in (1, 2)] == [0, 1]
+
+
+def test_a_new_thread_leaves_its_creator_s_cpu_once_it_is_overloaded() -> None:
+    # sched_balance_find_dst_group: b finds CPU 1 idle; c to g find no CPU idle, and CPU 0 crowded only just now, so
+    # they stay. After 8 ms six threads are 1.0 on average there (6 * (1 - 2^(-8/32))), more than 1/1.17: h leaves
+    crowd = [("spawn", name) for name in "cdefg"]
+    tasks = {"a": [("spawn", "b"), *crowd, compute(8), ("spawn", "h")], "b": [compute(12)]}
+    tasks |= {name: [compute(1)] for name in "cdefgh"}
+    assert schedule(tasks, cpus=2, kernel="fifo") == ["aaaaaaaacdefg", "bbbbbbbbbbbbh"]

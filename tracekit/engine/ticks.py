@@ -24,19 +24,21 @@ from tracekit.jit import njit
 # A thread that waited this long while a CPU idles is starved: no rule of the policies here leaves one for more than
 # a fraction of it (sched_ext's watchdog ends a scheduler after 30 s, whatever the other CPUs do)
 STARVED_NS = 1_000_000_000
+MOVED_AT_ONCE = 32  # threads that one balancing takes at most (sched_nr_migrate)
 
 
 @njit
-def _push(kernel: Any, sim: Sim, cpu: int) -> None:
-    """At cpu's tick a waiting thread may move to another CPU."""
+def _push(kernel: Any, sim: Sim, cpu: int) -> bool:
+    """At cpu's tick a waiting thread may move to another CPU; whether one did."""
     thread, to = rebalance(kernel, sim, cpu)
     if thread < 0 or not can_run(sim, thread, BAD_PUSH):
-        return
+        return False
     if to < 0 or to >= sim.cpus.size:
         fail(sim, BAD_PUSH_CPU, sim.threads[thread].task, to)
-        return
+        return False
     sim.cpus[cpu].queued -= 1
     join_queue(kernel, sim, to, thread, MIGRATED, cpu)
+    return True
 
 
 @njit
@@ -64,6 +66,8 @@ def on_tick(kernel: Any, sim: Sim, cpu: int) -> None:
         c.unaccounted = 0
         interrupt(sim, cpu)
     if c.queued > 0:
-        _push(kernel, sim, cpu)
+        for _ in range(MOVED_AT_ONCE):
+            if c.queued == 0 or not _push(kernel, sim, cpu):
+                break
         _watch(sim)
     arm_tick(sim, cpu)

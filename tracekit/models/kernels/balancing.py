@@ -3,7 +3,7 @@
 A CPU that goes idle pulls one thread from the CPU with the longest queue (sched_balance_newidle), unless the profile
 says that it does not (newidle_pulls: the kernel skips a search that takes longer than the CPU idles on average, and
 since 6.19, and 6.18 with its backports, one that was seldom successful). At a tick, a CPU
-where threads wait lets an idle CPU have one (nohz_balancer_kick), and a busy CPU with fewer threads, once in
+where threads wait lets an idle CPU have half of what it has more (nohz_balancer_kick, detach_tasks), and a busy CPU with fewer threads, once in
 16 ms for each CPU of the domain, less a tick (get_sd_balance_interval, busy_factor; imbalance_pct is 117). If the
 difference is one thread, moving it would only turn the difference around; that is done every second time only
 (detach_tasks shifts what it must not exceed by nr_balance_failed). A thread that ran less than migration_cost_ns ago
@@ -25,7 +25,7 @@ from tracekit.engine.state import NONE, THROTTLED, Records, Sim
 from tracekit.jit import njit
 from tracekit.models.kernels.placement import load
 
-DOMAIN = np.dtype([("next_at", "i8"), ("failed", "i8")])
+DOMAIN = np.dtype([("next_at", "i8"), ("failed", "i8"), ("pulled_at", "i8")])
 BUSY_FACTOR_NS = 16_000_000  # for each CPU of the domain
 IMBALANCE_PCT = 117
 NICE_TRIES = 1
@@ -63,10 +63,11 @@ def puller(domains: Records, sim: Sim, cpu: int, tick_ns: int) -> int:
     if to < 0:
         return NONE
     theirs = load(sim, to)
-    if theirs == 0:
-        return to
     d = domains[to]
     now = sim.world[0].now
+    if theirs == 0 or (d.pulled_at == now and load(sim, cpu) - theirs > 1):
+        d.pulled_at = now
+        return to
     if now < d.next_at:
         return NONE
     d.next_at = now + BUSY_FACTOR_NS * sim.cpus.size - tick_ns

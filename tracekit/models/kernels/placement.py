@@ -1,7 +1,9 @@
 """Which CPU a waking thread joins: shared by all policies with one queue per CPU.
 
 Linux 6.18, kernel/sched/fair.c, for CPUs that share their last-level cache (select_task_rq_fair):
-* A new thread goes to the idlest CPU, its creator's if it is none the worse (sched_balance_find_dst_cpu).
+* A new thread goes to an idle CPU. If none idles it stays on its creator's, unless that is overloaded: it has several
+  threads, and had for so long that their average over 32 ms shows it; then it goes to a CPU that is not, or whose
+  average is less by 17 % (sched_balance_find_dst_group, group_is_overloaded).
 * wake_affine chooses between the waker's and the previous CPU: the waker's if the wakeup is sync and the waker runs
   there alone, the previous one otherwise. Threads that wake many others in turn are left where they were (wake_wide).
 * select_idle_sibling then takes the chosen CPU if it idles, else the previous one if it does, else the one before
@@ -33,6 +35,8 @@ from tracekit.jit import njit
 
 WAKEE = np.dtype([("last", "i4"), ("flips", "i4"), ("recent", "i4"), ("decayed_at", "i8")], align=True)
 DECAY_NS = 1_000_000_000  # record_wakee halves the count of flips once a second
+HALF_LIFE_NS = 32_000_000  # of PELT's averages (kernel/sched/pelt.c)
+CROWDED = 1 / 1.17  # a CPU's average of threads from which on it counts as overloaded (imbalance_pct 117)
 
 
 def new_wakees(threads: int) -> Any:
@@ -51,20 +55,36 @@ def load(sim: Sim, cpu: int) -> int:
 
 
 @njit
+def _crowding(sim: Sim, cpu: int) -> float:
+    """Threads on cpu averaged with a half-life of 32 ms, as of now (runnable_avg); the sum is brought up to date only
+    here, as if the threads that are there now had been there since the last new one was placed."""
+    c = sim.cpus[cpu]
+    now = sim.world[0].now
+    left = 0.5 ** ((now - c.averaged_at) / HALF_LIFE_NS)
+    c.average = left * c.average + (1 - left) * load(sim, cpu)
+    c.averaged_at = now
+    return c.average
+
+
+@njit
 def _idlest(sim: Sim, start: int) -> int:
+    """The CPU for a new thread: an idle one; else, of the crowded ones, the least crowded; else start."""
     cpus = sim.cpus.size
     best = start
-    best_load = 1 << 30
-    for i in range(cpus):
+    least = _crowding(sim, start)
+    crowded = load(sim, start) > 1 and least > CROWDED
+    if load(sim, start) == 0:
+        return start
+    for i in range(1, cpus):
         cpu = start + i
         if cpu >= cpus:
             cpu -= cpus
-        here = load(sim, cpu)
-        if here < best_load:
+        if sim.cpus[cpu].idle == IDLE and load(sim, cpu) == 0:
+            return cpu
+        here = _crowding(sim, cpu)
+        if crowded and (here <= CROWDED or 1.17 * here < least):
             best = cpu
-            best_load = here
-            if here == 0:
-                break
+            least = here / 1.17
     return best
 
 
