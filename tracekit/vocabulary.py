@@ -119,11 +119,12 @@ OVERHEADS = Words("overhead kind", {
     "stack_growth": "allocating a larger stack and copying",
     "tick": "the timer interrupt",
     "idle_exit": "bringing an idle CPU back; no task is on the CPU meanwhile",
+    "idle_enter": "looking for other work before a CPU idles, after the task left that is billed for it",
     "syscall": "entering and leaving the kernel",
 })  # fmt: skip
 # Overheads of these kinds pass while no task is RUNNING; all others are part of a RUNNING interval
 # when they name a task.
-OFF_TASK_OVERHEADS = ("idle_exit",)
+OFF_TASK_OVERHEADS = ("idle_exit", "idle_enter")
 
 OBJECT_KINDS = Words("object kind", {
     "mutex": "one holder",

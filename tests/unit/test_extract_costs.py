@@ -35,16 +35,17 @@ def test_each_cost_is_taken_where_it_was_paid() -> None:
 
 
 def test_an_end_a_first_run_timed_waits_idle_cpus_and_ticks_are_taken_out() -> None:
-    costs = FormCosts(0, 0, 0, 0, 0, exit_ns=3_000, first_run_ns=2_000, timed_wait_ns=400, idle_resume_ns=700,
+    costs = FormCosts(0, 0, 0, 0, 0, exit_ns=3_000, first_run_ns=2_000, timed_wait_ns=400, idle_enter_ns=700,
                       tick_ns=1_000, tick_period_ns=20_000)  # fmt: skip
     story = """
         parent: R 0-20, b 20-40 sleep, R 40-60
         child of parent ends: n 10-11, q 11-20 spawn, R 20-32, b 32-50 sleep, q 50-60, R 60-64
         """
     whole, without = (_computing(extract(trace(story), costs=chosen)) for chosen in (None, costs))
-    # parent's CPU idles before 40: 0.7; 20 of computing hold a tick: 1.0 each; before the sleep 0.4
-    # child: 2.0 when it first runs, 0.6 of a tick, 0.4 before its sleep; its end of 3.0, and 0.2 of a tick
-    assert [before - after for before, after in zip(whole, without, strict=True)] == [3_100, 6_200]
+    # parent: 20 of computing hold a tick, 1.0 each; before the sleep 0.4
+    # child: 2.0 when it first runs, 0.6 of a tick, 0.4 before its sleep, in which the CPU idles: 0.7; its end of 3.0,
+    # and 0.2 of a tick
+    assert [before - after for before, after in zip(whole, without, strict=True)] == [2_400, 6_900]
 
 
 def _computing(program: Program) -> list[int]:

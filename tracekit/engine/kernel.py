@@ -30,6 +30,7 @@ from tracekit.engine.state import (
     NATIVE,
     NONE,
     O_IDLE,
+    O_IDLE_ENTER,
     O_SWITCH,
     O_SYNC,
     R_PREEMPTED,
@@ -111,7 +112,6 @@ def _charge_waker(sim: Sim, cpu: int) -> None:
 def _wake_cpu(sim: Sim, cpu: int, thread: int, delay_ns: int) -> None:
     c = sim.cpus[cpu]
     c.idle = WAKING
-    c.woke = 1
     sim.world[0].idle_cpus -= 1
     if delay_ns > 0:
         write_overhead(sim, sim.threads[thread].task, cpu, O_IDLE, delay_ns)
@@ -206,8 +206,7 @@ def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
     c.accounted = world.now
     c.slice_start = world.now
     th.state = T_RUNNING
-    charge(sim, cpu, th.task, O_SWITCH, costs.switch + (costs.idle_resume if c.woke else 0))
-    c.woke = 0
+    charge(sim, cpu, th.task, O_SWITCH, costs.switch)
     if th.space != c.last_space:
         change_space(sim, cpu, th.task, th.space)
     if th.cpu != cpu:
@@ -247,6 +246,9 @@ def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
         _enter(kernel, sim, cpu, thread)
         return True
     c.idle = IDLE
+    if c.left and sim.costs[NATIVE].idle_enter > 0:
+        write_overhead(sim, c.left_by, cpu, O_IDLE_ENTER, sim.costs[NATIVE].idle_enter)
+    c.left = 0
     sim.world[0].idle_cpus += 1
     give_back(sim, cpu)
     disarm(sim, tick_slot(sim, cpu))
@@ -263,6 +265,8 @@ def leave(kernel: Any, sim: Sim, cpu: int, state: int) -> None:
         blocking(kernel, sim, cpu, thread)
     sim.world[0].voluntary += 1  # an exit too: the kernel counts whatever leaves not runnable
     sim.threads[thread].state = state
+    c.left = 1
+    c.left_by = sim.threads[thread].task
     c.thread = NONE
     c.resched = 0
     c.unaccounted = 0

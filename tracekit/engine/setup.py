@@ -17,7 +17,7 @@ from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "channel_block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "idle_resume", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
+    "address_space", "cache_refill", "idle_exit", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
     "timer_interrupt", "syscall", "tick",
     "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",

@@ -21,6 +21,7 @@ O_SWITCH, O_SPACE, O_CACHE = (OVERHEADS[n] for n in ("switch", "address_space", 
 O_SPAWN, O_SYNC, O_COPY = (OVERHEADS[n] for n in ("spawn", "sync", "ipc_copy"))
 O_RUNTIME, O_STEAL, O_HANDOFF = (OVERHEADS[n] for n in ("runtime", "steal", "handoff"))
 O_STACK, O_TICK, O_IDLE, O_SYSCALL = (OVERHEADS[n] for n in ("stack_growth", "tick", "idle_exit", "syscall"))
+O_IDLE_ENTER = OVERHEADS["idle_enter"]
 E_EXIT, E_CRASH, E_KILLED, E_MAIN = (EXIT_REASONS[n] for n in ("exit", "crash", "killed", "main_returned"))
 S = SEGMENTS
 (S_COMPUTE, S_SLEEP, S_IO, S_NETWORK, S_SYSCALL, S_ARRIVAL, S_YIELD, S_LOCK, S_UNLOCK, S_READ_LOCK, S_READ_UNLOCK) = (
@@ -83,7 +84,7 @@ CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
     ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
-    ("unaccounted", "i1"), ("woke", "i1"), ("average", "f8"), ("averaged_at", "i8"),
+    ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
 ], align=True)  # fmt: skip
 BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
 ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)
@@ -105,7 +106,7 @@ COST = np.dtype([
     ("switch", "i8"), ("block", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_resume", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
     ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),

@@ -43,7 +43,7 @@ _MACHINE_COSTS = {
     "newidle_pulls": ("flag", "1: a CPU with nothing left to run takes a waiting thread from another; 0: it idles"),
     "idle_exit_ns": ("ns", "from a wakeup to the first instruction on a CPU that idled"),
     "idle_wake_ns": ("ns", "what a waker pays beyond a wake for sending an interrupt to a CPU that idles"),
-    "idle_resume_ns": ("ns", "what of the way out of idleness is billed to the thread that the CPU wakes for"),
+    "idle_enter_ns": ("ns", "looking for other work before a CPU idles, billed to the thread that left it"),
     "timer_exit_ns": ("ns", "from a wakeup by a timer to the first instruction on the CPU that idled for it"),
     "timer_late_ns": ("ns", "from a timer's expiry to the wakeup it makes, on a CPU that idles"),
     "timer_arm_ns": ("ns", "setting a timer, or asking a device, before a wait for it"),

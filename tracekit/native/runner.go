@@ -384,12 +384,11 @@ func raiseLimits() {
 	syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit)
 }
 
-// Let every root reach the gate, and let the runtime forget what was before: while the main thread is in a system
-// call sysmon takes its P, finds all idle, and sleeps until the call is over; then it looks again every 20 us, as at
-// the start of a program (proc.go, sysmon). Else how often it looks would depend on how long measureSpin took.
+// Let every root reach the gate, and the runtime its steady state: with nothing to do for 24 ms, sysmon looks only
+// every 10 ms (proc.go, sysmon). Else how often it looks would depend on how long measureSpin took.
 func settle() {
-	pause := syscall.NsecToTimespec(50_000_000)
-	syscall.Nanosleep(&pause, nil)
+	time.Sleep(2 * time.Millisecond)
+	spin(60_000_000)
 }
 
 func main() {

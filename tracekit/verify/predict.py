@@ -17,6 +17,7 @@ _METRICS = {
     ("wakeup_latency", "p50"): "wakeup_p50",
     ("wakeup_latency", "p99"): "wakeup_p99",
 }
+SYSMON_START_NS = 10_000_000  # runner.go lets sysmon come to rest before the program begins
 _SWITCHES = ("context_switches_voluntary", "context_switches_involuntary")
 
 
@@ -24,6 +25,8 @@ def predict(program: Program, form: str, *, cpus: int, profile: Profile, seed: i
     """Replay the program as `form`; the quantities, and the run they are of."""
     # on fewer CPUs than the machine has, its kernel's times are still those of the whole machine
     parameters = {"eevdf.machine_cpus": int(host()["cpus"])}
+    if form == "goroutine":
+        parameters["goroutine.sysmon_start_ns"] = SYSMON_START_NS
     run = replay(program, form, cpus=cpus, profile=profile, seed=seed, parameters=parameters)
     found = quantities(_as_recorded(run, form), program.tables["tasks"].num_rows)
     if form == "goroutine" and "peak_memory" in found:  # what is measured is above a runner that idles
@@ -35,13 +38,18 @@ def predict(program: Program, form: str, *, cpus: int, profile: Profile, seed: i
 
 
 def _as_recorded(run: Run, form: str) -> Run:
-    """The run without the wakeups that a recorder of this form does not see: in Go's traces a system call lasts until
-    its goroutine is on a P again."""
+    """The run with its wakeups when a recorder of this form sees them: Go's tracer notes that a system call is over
+    when the goroutine's thread is on a CPU again, and not when the kernel wakes that thread."""
     if form != "goroutine":
         return run
-    reason = run.frame("wakeups")["reason"].cast(pl.String)
-    seen = (~reason.is_in(["io", "syscall"])).fill_null(True).to_arrow()
-    return Run({**run.tables, "wakeups": run.tables["wakeups"].filter(seen)}, run.meta)
+    back = run.frame("intervals").filter(pl.col("state") == "RUNNABLE")
+    back = back.select(wakee_id="task_id", at_ns="start_ns", back_ns="end_ns").unique(["wakee_id", "at_ns"])
+    wakeups = run.frame("wakeups")
+    joined = wakeups.join(back, on=["wakee_id", "at_ns"], how="left", maintain_order="left")
+    of_call = pl.col("reason").cast(pl.String).is_in(["io", "syscall"]) & pl.col("back_ns").is_not_null()
+    seen = joined.with_columns(at_ns=pl.when(of_call).then("back_ns").otherwise("at_ns")).select(wakeups.columns)
+    table = seen.sort("at_ns", maintain_order=True).to_arrow().cast(run.tables["wakeups"].schema)
+    return Run({**run.tables, "wakeups": table}, run.meta)
 
 
 def quantities(bundle: Trace | Run, tasks: int, only: list[int] | None = None) -> dict[str, float]:

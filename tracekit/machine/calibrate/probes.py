@@ -52,7 +52,7 @@ claim = "a timer wakes a thread on an idle CPU"
 look_for = "wakeup latency"
 [tasks.waiter]
 start = "0ms"
-steps = [{ repeat = 200, steps = [{ network = "1ms" }] }]
+steps = [{ repeat = 1000, steps = [{ network = "100us" }] }]
 """
 _PING_PONG = """
 name = "ping_pong"

@@ -63,13 +63,13 @@ def take_out(
     """
     switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
     switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
-    from_idle = np.concatenate(([0], np.cumsum(line.switched_in & line.from_idle())))
-    resumes = pieces.between(from_idle[ops.runs], from_idle[line.first_run])
-    signals, spawns, blocks, timed, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(6))
+    into_idle = np.append(line.into_idle(), False)
+    signals, spawns, blocks, timed, idles, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(7))
     signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
     spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
     blocks[pieces.before_op[ops.blocks]] = 1
     timed[pieces.before_op[np.isin(ops.kind, _TIMED)]] = 1
+    idles[pieces.before_op[ops.blocks]] = into_idle[ops.runs[ops.blocks] - 1]
     exits[pieces.final[ended]] = 1
     created = ops.target[ops.kind == _SPAWN]
     firsts[pieces.per_task[created] + created] = 1
@@ -80,7 +80,7 @@ def take_out(
         "wake": signals * costs.wake_ns,
         "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
-        "resume": resumes * costs.idle_resume_ns,
+        "idle_enter": idles * costs.idle_enter_ns,
         "tick": compute * costs.tick_ns // costs.tick_period_ns,
     }
     starts = pieces.stretch_starts(ops.blocks)

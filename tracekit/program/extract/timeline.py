@@ -72,14 +72,14 @@ class Timeline:
         after_run[1:] = ~self.first[1:] & on_cpu[:-1] & (self.start[1:] == self.end[:-1])
         self.switched_in = ~after_run[self.runs]
 
-    def from_idle(self) -> Flags:
-        """Of each run whether nobody ran on its CPU just before it; not where the CPU is unknown."""
+    def into_idle(self) -> Flags:
+        """Of each run whether nobody ran on its CPU just after it; not where the CPU is unknown, or after the last."""
         idle = np.zeros(len(self.runs), np.bool_)
         cpu = self._cpu[self.runs]
         order = np.lexsort((self.run_start, cpu))
         after = order[1:][cpu[order[1:]] == cpu[order[:-1]]]
         before = order[:-1][cpu[order[1:]] == cpu[order[:-1]]]
-        idle[after] = (self.run_start[after] > self.run_end[before]) & (cpu[after] != NULL)
+        idle[before] = (self.run_start[after] > self.run_end[before]) & (cpu[before] != NULL)
         return idle
 
     def at_rows(self, rows: npt.NDArray[np.intp]) -> Moments:

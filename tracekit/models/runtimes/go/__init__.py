@@ -74,6 +74,7 @@ PARAMETERS = (
     Parameter("preempt_ns", 10_000_000, "ns", "sysmon preempts what ran this long (forcePreemptNS)", 1000),
     Parameter("sysmon_min_ns", 70_000, "ns", "sysmon's shortest period: 20 us and 50 us of timer slack", 1000),
     Parameter("sysmon_max_ns", 10_000_000, "ns", "sysmon's longest period", 1000),
+    Parameter("sysmon_start_ns", 0, "ns", "its period when the program begins; 0: the shortest, as of a new process"),
     Parameter("sysmon_ns", 1000, "ns", "CPU time of a round of sysmon on its kernel thread; 0: it needs no thread"),
     Parameter("poll_resolution_ns", 1_000_000, "ns", "resolution of the poller's timeout", 1),
     Parameter("steal", 1, "count", "1: idle Ps steal from others; 0: they do not", 0, 1),

@@ -49,6 +49,7 @@ class State(Handle):
     preempt_ns: int
     sysmon_min_ns: int
     sysmon_max_ns: int
+    sysmon_start_ns: int
     sysmon_ns: int
     poll_resolution_ns: int
     steal: int

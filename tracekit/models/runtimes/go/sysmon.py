@@ -24,10 +24,13 @@ def start_sysmon(rt: State, sim: Sim) -> None:
     """Sysmon sleeps first, then looks."""
     s = rt.sched[0]
     s.sysmon_on = 1
-    s.sysmon_delay = rt.sysmon_min_ns
+    s.sysmon_delay = max(rt.sysmon_start_ns, rt.sysmon_min_ns)
+    if rt.sysmon_start_ns > 0:
+        s.sysmon_rounds = IDLE_ROUNDS
     if rt.sysmon_ns > 0:
         sim.world[0].threads += 1
-    _sleep(rt, sim, s.sysmon_delay)
+    # a program that runs already meets sysmon in the middle of a sleep
+    _sleep(rt, sim, s.sysmon_delay // 2 if rt.sysmon_start_ns > 0 else s.sysmon_delay)
 
 
 @njit
