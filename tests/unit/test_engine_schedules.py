@@ -173,3 +173,14 @@ def test_processes_pay_for_their_address_spaces_and_threads_do_not() -> None:
         for model in ("process", "thread")
     }
     assert kinds == {"process": {"address_space"}, "thread": set()}
+
+
+def test_an_unlock_wakes_nobody_while_one_that_was_woken_is_on_its_way() -> None:
+    # glibc's lll_unlock wakes only in state 2: a, which begins at 5 ms, wakes b at 6, and b needs 5 to come; a, that
+    # takes the mutex twice more without waiting, leaves it in state 1. b takes it at 11 in state 2, as all do that
+    # waited, and wakes c at 12
+    section = [("lock", "m"), ("compute", MS), ("unlock", "m")]
+    work = program({"a": 3 * section, "b": section, "c": section}, {"m": ("mutex", None)})
+    run = free(work, cpus=2, profile=free_profile(idle_exit_ns=5 * MS))
+    woken = run.frame("wakeups").filter(pl.col("reason") == "lock")
+    assert woken.select("wakee_id", "at_ns").rows() == [(1, 6 * MS), (2, 12 * MS)]

@@ -98,7 +98,7 @@ OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
     ("writers", "i4"), ("readers", "i4"), ("cpu", "i4"),
-    ("woken", "i1"), ("starving", "i1"), ("closed", "i1"),
+    ("woken", "i1"), ("starving", "i1"), ("contended", "i1"), ("closed", "i1"),
 ], align=True)  # fmt: skip
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.

@@ -1,7 +1,9 @@
 """Locks, channels, counts and joins: what they mean, once for all forms. Costs and who pays come with the layer.
 
 Waiters stand in FIFO order, linked through `tasks.next`; a task is in at most one queue. An unlocked mutex is
-free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode).
+free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode). A futex
+mutex that somebody took who had not waited, and nobody has wanted since, does not say that others wait, so its unlock
+wakes nobody (glibc: nptl/lowlevellock.c, state 1): one that was woken before, and is on its way, will.
 
 With `lock_handoff_ns` a mutex is Go's (internal/sync/mutex.go): who finds it taken spins up to 4 times if its runtime
 says so; an unlock wakes nobody while one that was woken, or that spins, has not had its try; a woken one that finds
@@ -130,6 +132,8 @@ def lock(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     if t.retry or t.paid >= _AWOKE:
         o.woken = 0
     t.paid = 0
+    if not free or t.retry:
+        o.contended = 1
     if free:
         o.holder = task
         t.retry = 0
@@ -175,7 +179,8 @@ def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, 
         _grant(runtime, kernel, sim, cpu, task, item)
     elif o.starving:
         _hand_over(runtime, kernel, sim, cpu, task, item)
-    elif o.head >= 0 and not o.woken:
+    elif o.head >= 0 and not o.woken and (o.contended or _is_go(sim, item)):
+        o.contended = 0
         waiter = _pop(sim, item)
         o.woken = 1 if _is_go(sim, item) else 0
         sim.tasks[waiter].retry = 1
