@@ -577,21 +577,6 @@ static double overshoot(int timerfd, int64_t ns, int rounds)
     return median(late, rounds);
 }
 
-/* What the kernel bills a thread for a wait whose CPU idles meanwhile: more than it is late by, as the search for other
- * work before the CPU idles is in it (sched_balance_newidle runs before the switch). */
-static double billed_for_a_wait(void)
-{
-    double each[9];
-    for (int r = 0; r < 9; r++) {
-        struct timespec before, after;
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
-        overshoot(1, 100000, 100);
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
-        each[r] = (double)((after.tv_sec - before.tv_sec) * 1000000000LL + after.tv_nsec - before.tv_nsec) / 100;
-    }
-    return median(each, 9);
-}
-
 /* What a timer that nobody waits for takes from a loop of a fixed number of steps on its CPU. */
 static double interrupted(void)
 {
@@ -634,7 +619,6 @@ static void timers(void)
         timerfd_settime(fd, 0, &spec, NULL);
     }), 100));
     say("timer_interrupt", interrupted());
-    say("billed_for_a_wait", billed_for_a_wait());
     say("timer_settime", TIMED(({
         static int fd;
         struct itimerspec spec = {{0, 0}, {1000, 0}};

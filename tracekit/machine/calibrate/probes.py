@@ -10,6 +10,7 @@ import polars as pl
 
 from tracekit.errors import TracekitError
 from tracekit.machine.calibrate.rounds import Measurements, Say
+from tracekit.machine.host import host
 from tracekit.native.execute import Prepared
 from tracekit.program.synthesize import synthesize
 from tracekit.program.workload import parse_workload
@@ -46,13 +47,16 @@ steps = [{ repeat = 300, as = "k", steps = [{ spawn = "child[k]" }, { join = "ch
 count = 300
 steps = [{ compute = "100us" }]
 """
-_TIMED = """
+# Several, so that CPUs idle as briefly as they do in a program at work: after a longer rest all takes twice as long.
+_WAITERS, _WAITS, _WORK_NS = 8, 100, 20_000
+_TIMED = f"""
 name = "timed"
 claim = "a timer wakes a thread on an idle CPU"
-look_for = "wakeup latency"
+look_for = "wakeup latency, and CPU time beyond the work"
 [tasks.waiter]
 start = "0ms"
-steps = [{ repeat = 1000, steps = [{ network = "100us" }] }]
+count = {_WAITERS}
+steps = [{{ repeat = {_WAITS}, steps = [{{ network = {{ exponential = "1ms" }} }}, {{ compute = {_WORK_NS} }}] }}]
 """
 _PING_PONG = """
 name = "ping_pong"
@@ -77,7 +81,7 @@ def probe(found: Measurements, progress: Say = lambda done, total: None) -> None
         *((_memory, form) for form in FORMS),
         *((_reclaim, form) for form in ("process", "thread")),
         *((_recorder, form) for form in ("thread", "goroutine")),
-        (_timer_wakeup, "thread"),
+        (_timed_waits, "thread"),
     ]
     for number, (part, form) in enumerate(parts):
         try:
@@ -141,17 +145,23 @@ def _recorder(found: Measurements, form: str) -> None:
             found.add("perf_event_ns" if with_perf else "go_trace_event_ns", max(recorded - plain, 0) / events)
 
 
-def _timer_wakeup(found: Measurements, form: str) -> None:
-    """From the wakeup to the switch, as perf sees them: what a timer is late by before it can't be seen from inside."""
+def _timed_waits(found: Measurements, form: str) -> None:
+    """What a wait on an idle CPU is billed beyond the work: the search for other work before the CPU idles is in it
+    (sched_balance_newidle runs before the switch). And from the wakeup to the switch, as perf sees them, where it may:
+    what a timer is late by before that can't be seen from inside."""
     from tracekit.recording.perf import under_perf
     from tracekit.sources.registry import ingest
     from tracekit.verify.predict import quantities
     from tracekit.verify.recording import PROCESS
 
+    cpus = min(2, int(host()["cpus"]))
     with Prepared(_program(_TIMED)) as prepared, tempfile.TemporaryDirectory() as folder:
+        for _ in range(_REPEATS):
+            billed = prepared.execute(form, cpus=cpus).result.cpu_ns / (_WAITERS * _WAITS) - _WORK_NS
+            found.add("billed_for_a_wait", max(billed, 0.0))
         for number in range(_REPEATS):
             target = Path(folder) / str(number)
-            prepared.execute(form, cpus=1, recorder=under_perf(target))
+            prepared.execute(form, cpus=cpus, recorder=under_perf(target))
             trace = ingest(target)
             named = trace.frame("tasks").filter(pl.col("name") == PROCESS)["task_id"].to_list()
             found.add("timer_wakeup", quantities(trace, 1, named)["wakeup_p50"])
