@@ -11,7 +11,7 @@ from tracekit.machine.calibrate.rounds import ROUNDS, measure
 from tracekit.machine.host import host
 from tracekit.machine.profile import Profile
 
-_PROBES = 8
+_PROBES = 3  # rounds that the whole programs take about as long as
 
 
 def calibrate(
