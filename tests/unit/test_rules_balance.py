@@ -9,8 +9,8 @@ FINE = {"eevdf.hz": 1000}
 
 
 def test_a_cpu_that_goes_idle_pulls_one_thread() -> None:
-    # sched_balance_newidle: c and d wait on CPU 0; b's CPU takes c, and then d
-    assert picture(free(computing(a=7, b=2, c=3, d=2), cpus=2, kernel="fifo"), 2) == ["aaaaaaa", "bbcccdd"]
+    # sched_balance_newidle: c and d wait on CPU 0 and CPU 1; b's CPU takes d, its own, and then c
+    assert picture(free(computing(a=7, b=2, c=3, d=2), cpus=2, kernel="fifo"), 2) == ["aaaaaaa", "bbddccc"]
 
 
 def test_newly_idle_leaves_a_cache_hot_thread_and_the_tick_moves_it() -> None:

@@ -136,7 +136,7 @@ def test_jobs_that_wait_for_queued_jobs_deadlock_the_pool() -> None:
     work = program({"a": [("spawn", "b"), ("join", "b")], "b": [compute(1)]})
     run = pool(work, 1)
     assert run.meta["outcome"] == "deadlock"
-    assert "a (task 0) waits for join on task 1" in run.meta["outcome_detail"]
+    assert "a (task 0) waits for join on b (task 1)" in run.meta["outcome_detail"]
     assert "1 wait for a thread to run on" in run.meta["outcome_detail"]
     assert pool(work, 2).meta["outcome"] == "completed"
 

@@ -21,7 +21,7 @@ FORMS = ("process", "thread", "goroutine")
 @cache
 def runs(name: str) -> dict[str, Run]:
     work = scenario_program(name, seed=0)
-    return {form: replay(work, form, cpus=2) for form in FORMS}
+    return {form: replay(work, form, cpus=CLAIMS[name].cpus) for form in FORMS}
 
 
 def makespan(run: Run) -> int:
@@ -96,9 +96,7 @@ def metric(run: Run, name: str, label: str = "") -> float:
 def test_context_switch_costs_a_goroutine_a_fraction() -> None:
     # a hand-over is a block, a wakeup and a switch: 3.1 us through the kernel and 0.25 us in the Go runtime by the
     # profile; processes add the mapping and its TLB misses, 0.35 us and up to 0.6 us a switch, and the pipe's 0.3 us
-    # (on one CPU: on two, it is chance which pairs sit on one and which wake each other across)
-    work = scenario_program("context_switch", seed=0)
-    process, thread, goroutine = (makespan(replay(work, form, cpus=1)) for form in FORMS)
+    process, thread, goroutine = (makespan(runs("context_switch")[form]) for form in FORMS)
     assert process > 1.02 * thread
     assert thread > 2 * goroutine
     assert process < 10 * thread
@@ -120,11 +118,11 @@ def test_work_stealing_halves_the_time_of_work_made_in_one_place() -> None:
 
 
 def test_early_exit_loses_the_work_of_what_shares_main_s_process() -> None:
-    # 8 workers of 10 ms on 2 CPUs need 40 ms; main stays 15 ms
+    # 4 workers of 40 ms on 2 CPUs need 80 ms; main stays 15 ms, and waits for a CPU before and after
     process, thread, goroutine = (runs("early_exit")[form] for form in FORMS)
-    assert process.meta["failure"]["orphans"] == 8
+    assert process.meta["failure"]["orphans"] == 4
     assert process.meta["failure"]["work_lost_ns"] == 0
-    assert makespan(process) >= 40_000_000 > makespan(thread)
+    assert makespan(process) >= 80_000_000 > makespan(thread)
     for run in (thread, goroutine):
         assert run.meta["failure"]["orphans"] == 0
         assert run.meta["failure"]["work_lost_ns"] > 20_000_000
@@ -243,11 +241,11 @@ def test_what_was_found_and_what_is_needed_read_as_a_sentence() -> None:
 
 def test_a_mutex_does_not_cost_goroutines_less_on_two_cpus() -> None:
     # 50 workers, 2 us under the lock and 5 us beside it: while one holds it the others wait, and the second P, with
-    # nothing to run, lets its thread sleep; waking that is as dear as waking a thread. So most of the gain is lost.
+    # nothing to run, lets its thread sleep; waking that is as dear as waking a thread. So most of the gain is lost,
+    # and it takes them no tenth less time.
     figures = Figures(runs("mutex"))
     assert judge(CLAIMS["mutex"], figures).verdict != HOLDS
-    assert not any(part.holds for part in judge(CLAIMS["mutex"], figures).parts[:2])
-    assert figures.value("goroutine", "idle")[0] > 2 * figures.value("thread", "idle")[0]
+    assert makespan(runs("mutex")["thread"]) < 1.1 * makespan(runs("mutex")["goroutine"])
 
 
 def test_the_netpoller_saves_the_threads_that_system_calls_hold() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from tracekit import api
@@ -12,14 +11,13 @@ from tracekit.machine.limits import curve, machine_limits, memory_of, reach
 from tracekit.machine.profile import load_profile
 from tracekit.program.catalog import Scenario, scenario_program, scenarios
 from tracekit.report.claims import CLAIMS
-from tracekit.report.judging import Compared, Figures, judge
+from tracekit.report.judging import Claim, Compared, Figures, judge
 from tracekit.report.memory_curve import memory_section
 from tracekit.report.page import Section, write_page
 from tracekit.report.tour import Shown, tour
 from tracekit.tables.bundle import Run
 from tracekit.vocabulary import FORMS
 
-CPUS = 2
 _OF_A_SWEEP = {"messages": 400}  # enough for a mean, at each of its sizes
 
 
@@ -52,26 +50,26 @@ def replayed(scenario: Scenario) -> Shown:
     """A scenario under the three forms, its variants, and its sweep."""
     claim = CLAIMS[scenario.name]
     program = scenario_program(scenario.name, overrides=claim.overrides)
-    runs: dict[str, Run] = dict(zip(FORMS, api.replay(program, FORMS, cpus=CPUS), strict=True))
+    runs: dict[str, Run] = dict(zip(FORMS, api.replay(program, FORMS, cpus=claim.cpus), strict=True))
     for subject, (model, parameters) in claim.variants.items():
-        runs[subject] = api.replay(program, [model], cpus=CPUS, parameters=parameters)[0]
+        runs[subject] = api.replay(program, [model], cpus=claim.cpus, parameters=parameters)[0]
     swept = {}
     if claim.sweep:
         name, values = claim.sweep
         for value in values:
             changed = scenario_program(scenario.name, overrides={name: value, **_OF_A_SWEEP})
-            swept[value] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=CPUS), strict=True))
-    compared = {each.title: _ways(scenario.name, each, claim.overrides) for each in claim.compared}
+            swept[value] = dict(zip(FORMS, api.replay(changed, FORMS, cpus=claim.cpus), strict=True))
+    compared = {each.title: _ways(scenario.name, each, claim) for each in claim.compared}
     workload = scenario.path.read_text(encoding="utf-8")
     return Shown(scenario.name, scenario.claim, scenario.look_for, workload, runs, swept, compared)
 
 
-def _ways(name: str, compared: Compared, overrides: Mapping[str, int]) -> dict[str, dict[str, float]]:
+def _ways(name: str, compared: Compared, claim: Claim) -> dict[str, dict[str, float]]:
     """By way and form the value of the metric; the runs, which are long, are not kept."""
     found = {}
     for way, own in compared.ways.items():
-        program = scenario_program(name, overrides={**overrides, **own})
-        figures = Figures(dict(zip(FORMS, api.replay(program, FORMS, cpus=CPUS), strict=True)))
+        program = scenario_program(name, overrides={**claim.overrides, **own})
+        figures = Figures(dict(zip(FORMS, api.replay(program, FORMS, cpus=claim.cpus), strict=True)))
         found[way] = {form: figures.value(form, compared.metric)[0] / compared.per for form in FORMS}
     return found
 

@@ -50,7 +50,7 @@ class Compared:
 class Claim:
     """Why it comes out as it does (in words), a scenario's parts, the quantities its bars show (title, metric), and what else to replay: `variants` are
     subject → (model, parameters), `sweep` is a parameter and its values, `compared` other ways; `overrides` are the
-    parameters in which the page differs from the file."""
+    parameters in which the page differs from the file. All is replayed on `cpus` CPUs."""
 
     why: str
     parts: tuple[Part, ...]
@@ -59,6 +59,7 @@ class Claim:
     sweep: tuple[str, tuple[str, ...]] | None = None
     overrides: Mapping[str, int] = field(default_factory=dict)
     compared: tuple[Compared, ...] = ()
+    cpus: int = 2
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,12 @@ def tour(shown: Sequence[Shown], extra: Sequence[Section] = ()) -> str:
     first = Section("summary", "What is said, and what holds", "Click a claim to see its figures.", _summary(rows))
     meta = next(iter(shown[0].runs.values())).meta
     host = (meta.get("profile") or {}).get("host") or {}
-    where = f"{meta['cpus']} CPUs, costs as measured on: {host.get('cpu', 'an unnamed machine')}"
+    where = f"{max(_cpus(each) for each in shown)} CPUs, costs as measured on: {host.get('cpu', 'an unnamed machine')}"
     return compose("Processes, threads, goroutines: what is true of what is said", where, [first, *parts, *extra])
+
+
+def _cpus(shown: Shown) -> int:
+    return max(int(run.meta["cpus"]) for run in shown.runs.values())
 
 
 def _summary(rows: Sequence[tuple[Shown, Judgement]]) -> Drawing:
@@ -89,7 +93,7 @@ def _section(shown: Shown, claim: Claim, figures: Figures, judgement: Judgement)
     plots += [_ways(each, shown.compared[each.title]) for each in claim.compared]
     about = shown.workload.partition("\n")[0].lstrip("# ")
     lead = (
-        f"<p>The program: {text(about)}</p>"
+        f"<p>The program: {text(about)}{' Here on one CPU.' if _cpus(shown) == 1 else ''}</p>"
         f'<p class="verdict">{_MARKS[judgement.verdict]} {text(_said(judgement))}</p>'
         f"<p>{_with_code(claim.why)}</p>"
     )

@@ -67,6 +67,16 @@ def _crowding(sim: Sim, cpu: int) -> float:
 
 
 @njit
+def _least_loaded(sim: Sim) -> int:
+    """The CPU for a thread that starts by itself: from where is not known, so with the fewest threads."""
+    best = 0
+    for cpu in range(1, sim.cpus.size):
+        if load(sim, cpu) < load(sim, best):
+            best = cpu
+    return best
+
+
+@njit
 def _idlest(sim: Sim, start: int) -> int:
     """The CPU for a new thread: an idle one; else, of the crowded ones, the least crowded; else start."""
     cpus = sim.cpus.size
@@ -138,7 +148,7 @@ def wake_placement(sim: Sim, wakees: Records, spread: int, thread: int, waker_cp
     """The CPU for a waking thread."""
     previous = sim.threads[thread].cpu
     if previous == NONE:
-        return _idlest(sim, max(waker_cpu, 0))
+        return _idlest(sim, waker_cpu) if waker_cpu >= 0 else _least_loaded(sim)
     if spread == 0:
         return previous
     target = previous
