@@ -7,6 +7,7 @@ from pathlib import Path
 from tracekit import api
 from tracekit.cli import output as out
 from tracekit.cli.progress import progress
+from tracekit.machine.anatomy import anatomy
 from tracekit.machine.limits import curve, machine_limits, memory_of, reach
 from tracekit.machine.profile import load_profile
 from tracekit.program.catalog import Scenario, scenario_program, scenarios
@@ -82,4 +83,4 @@ def _memory() -> Section:
         form: sorted({*known, *((n, *memory_of(profile, form, n)) for n in (stops[form][0],) if 0 < n < known[-1][0])})
         for form, known in curve(profile).items()
     }
-    return memory_section(points, stops)
+    return memory_section(points, stops, anatomy(profile))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tracekit.machine.anatomy import PARTS
 from tracekit.report.figures.base import Drawing, Plot
 from tracekit.report.markup import table, text
 from tracekit.report.page import Section
@@ -13,11 +14,12 @@ from tracekit.report.wording import plural
 from tracekit.units import format_bytes
 
 Curve = Mapping[str, Sequence[tuple[int, int, int]]]  # by form: (tasks, resident bytes, virtual bytes)
+Anatomy = Mapping[str, Sequence[int]]  # by form: bytes of each of anatomy.PARTS
 Stops = Mapping[str, tuple[int, str]]  # by form: how many tasks fit (-1: any number), and what stops the next
 
 
-def memory_section(curve: Curve, stops: Stops) -> Section:
-    """Two plots, a table of some points, and a sentence for each form about its limit."""
+def memory_section(curve: Curve, stops: Stops, parts: Anatomy) -> Section:
+    """Two plots, a table of some points, what one task's memory is made of, and a sentence for each form's limit."""
     plots = [_plot(curve, stops, 1, "physical memory held"), _plot(curve, stops, 2, "address space reserved")]
     sentences = "".join(f"<li>{text(_sentence(form, *stops[form]))}</li>" for form in curve)
     return Section(
@@ -25,7 +27,7 @@ def memory_section(curve: Curve, stops: Stops) -> Section:
         "Memory by number of tasks",
         "What it takes to have so many tasks that only wait, at the costs of the profile; a line ends with a cross where "
         "this machine, the one that the page was made on, would refuse one more. Both axes are logarithmic.",
-        Drawing(_points(curve, stops), plots, lead=f"<ul>{sentences}</ul>"),
+        Drawing(_points(curve, stops) + _one_task(parts), plots, lead=f"<ul>{sentences}</ul>"),
     )
 
 
@@ -69,6 +71,15 @@ def _points(curve: Curve, stops: Stops) -> str:
     for tasks in shown:
         rows.append([f"{tasks:,}", *(_cell(_fitting(points, stops[form][0]), tasks) for form, points in curve.items())])
     return table(["tasks", *(f"{text(plural(form))}: held <small>of reserved</small>" for form in curve)], rows)
+
+
+def _one_task(parts: Anatomy) -> str:
+    rows = [
+        [text(part), *(format_bytes(sizes[at]) if sizes[at] else "–" for sizes in parts.values())]
+        for at, part in enumerate(PARTS)
+    ]
+    rows.append(["all that one task holds", *(format_bytes(sum(sizes)) for sizes in parts.values())])
+    return table(["of one task that waits", *(text(form) for form in parts)], rows)
 
 
 def _cell(fitting: Sequence[tuple[int, int, int]], tasks: int) -> str:
