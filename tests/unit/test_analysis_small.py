@@ -319,3 +319,16 @@ def test_one_task_is_found_by_name_or_id() -> None:
 def test_a_trace_without_a_row_can_be_asked_anything(what: str) -> None:
     nothing = Trace({name: empty(name) for name in ("tasks", "intervals", "wakeups", "gaps")}, {})
     assert analyze(nothing, what).what == what
+
+
+def test_goroutines_wait_in_local_queues_or_in_the_global_one() -> None:
+    # one P: b and a are made at 0; a, the last, runs first (runnext), and b waits in the local queue to 1 ms. Then a
+    # yields and waits in the global one, and at 2 ms b does, both for 1 ms
+    steps = [("compute", 1_000_000), ("yield",), ("compute", 1_000_000)]
+    work = program({"m": [("spawn", "b"), ("spawn", "a")], "a": steps, "b": steps})
+    run = replay(work, "goroutine", cpus=1, profile=free_profile(), parameters={"goroutine.sysmon_ns": 0})
+    together = queues(history(run)).tables["parallelism"].rows.filter(pl.col("what").str.contains("queue"))
+    assert rows(together, "what", "most", "not_empty_ns") == [
+        ("local_queues", 1, 1_000_000),
+        ("global_queue", 1, 2_000_000),
+    ]

@@ -97,8 +97,8 @@ def test_names_are_text_everywhere(page: str) -> None:
 
 def test_every_plot_is_valid_plotly(page: str) -> None:
     plots = re.findall(r'<script type="application/json" data-plot="([^"]+)">(.*?)</script>', page, re.DOTALL)
-    # throughput: tasks, messages; overhead: time, share; latency; timeline; path; blame; queues: two; memory: two
-    assert len(plots) == 12
+    # throughput: tasks, messages; overhead: time, share; latency; timeline; path; blame; queues: four; memory: two
+    assert len(plots) == 14
     for _, text in plots:
         figure = json.loads(text)
         go.Figure(data=figure["data"], layout=figure["layout"])  # raises ValueError for an unknown property

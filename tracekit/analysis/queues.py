@@ -1,6 +1,9 @@
 """How many tasks wait for each CPU, and how many run at once: exact to the event, and in bins for showing.
 
-A RUNNABLE interval without a recorded queue (a goroutine) counts in the queue of the whole, `cpu` null.
+A RUNNABLE interval without a recorded queue (a goroutine) counts in the queue of the whole, `cpu` null. Whether a
+goroutine joined a P's local queue or the global one follows from why it waits (runtime/proc.go): one that is preempted,
+yields, or comes back from a system call without a P goes to the global queue (goschedImpl, exitsyscall0), one that is
+woken or new to the local one (ready, newproc). What overflows a local queue, or netpoll injects, is not told apart.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from tracekit.analysis.history import RUNNABLE, RUNNING, History
+from tracekit.analysis.history import RUNNABLE, RUNNING, History, codes
 from tracekit.analysis.result import Analysis, Table
 from tracekit.jit import cached_njit
+from tracekit.vocabulary import REASONS, TASK_KINDS
 
 BINS = 200
+_GLOBAL = [REASONS[reason] for reason in ("preempted", "yield", "syscall")]
 _SPREAD = 4096  # of a level's time: levels at and above it count as one
 
 
@@ -64,6 +69,18 @@ def _series(seen: History) -> Iterator[tuple[str, int | None, Any, Any]]:
     ):
         places = by_start[(np.isin(lives.state, states) & own)[by_start]]
         yield name, None, lives.start[places], np.sort(lives.end[places])
+    yield from _goroutine_queues(seen)
+
+
+def _goroutine_queues(seen: History) -> Iterator[tuple[str, int | None, Any, Any]]:
+    """The local queues of all Ps together, and the global one, where there are goroutines."""
+    lives, by_start = seen.lives, seen.by_start
+    goroutine = codes(seen.bundle.tables["tasks"].column("kind"), TASK_KINDS) == TASK_KINDS["goroutine"]
+    waits = by_start[((lives.state == RUNNABLE) & goroutine[lives.task])[by_start]]
+    joined_global = np.isin(lives.reason[waits], _GLOBAL)
+    for name, places in (("local_queues", waits[~joined_global]), ("global_queue", waits[joined_global])):
+        if len(waits):
+            yield name, None, lives.start[places], np.sort(lives.end[places])
 
 
 @cached_njit

@@ -10,11 +10,16 @@ from tracekit.report.markup import plot_text, table, text
 from tracekit.report.view import View
 
 SCHEMA = {"subject": pl.String, "what": pl.String, "start_ns": pl.Int64, "mean": pl.Float64, "most": pl.Int64}
-_TITLES = {"running": "tasks running at once", "runnable": "tasks waiting for a CPU"}
+_TITLES = {
+    "running": "tasks running at once",
+    "runnable": "tasks waiting for a CPU",
+    "local_queues": "goroutines in the Ps' local queues",
+    "global_queue": "goroutines in the global queue",
+}
 
 
 def compute(view: View) -> pl.DataFrame:
-    """subject, what (running, runnable), start_ns, mean, most: a row per bin of each subject's own time."""
+    """subject, what (of `_TITLES`; queues of goroutines where there are some), start_ns, mean, most: a row per bin of each subject's own time."""
     parts = [pl.DataFrame(schema=SCHEMA)]
     for subject in view.subjects:
         found = queues(subject.history)
@@ -24,13 +29,18 @@ def compute(view: View) -> pl.DataFrame:
 
 
 def draw(rows: pl.DataFrame, view: View) -> Drawing:
-    """A step line per subject in each of two plots, and their means and peaks as a table."""
+    """A step line per subject in each of two plots, or four with goroutines, and their means and peaks as a table."""
     if rows.is_empty():
         return Drawing("<p>No task ever ran.</p>")
     size, unit = time_unit(view.end_ns)
     plots = []
     for what, title in _TITLES.items():
-        data = [_line(rows, view, place, what, size) for place in range(len(view.subjects))]
+        seen = set(rows.filter(pl.col("what") == what)["subject"])
+        data = [
+            _line(rows, view, place, what, size) for place, subject in enumerate(view.subjects) if subject.label in seen
+        ]
+        if not data:
+            continue
         layout = {
             "title": {"text": title, "font": {"size": 14}, "x": 0, "xanchor": "left"},
             "height": 320,
@@ -72,7 +82,8 @@ FIGURE = Figure(
     "queues",
     "Queues and parallelism",
     "The first plot has how many tasks run at once: as many as there are CPUs is all that can be. The second, how many "
-    "could run and have to wait for a CPU. Many waiting while few run points at work that can't be shared out; none waiting and few running, "
+    "could run and have to wait for a CPU, and where goroutines wait then: who is woken or new joins the local queue of a "
+    "P, who is preempted or yields the global one, which all Ps share. Many waiting while few run points at work that can't be shared out; none waiting and few running, "
     "at tasks that wait for one another.",
     compute,
     draw,
