@@ -78,7 +78,7 @@ def drawn_marks(opened: Opened) -> list[int]:
 
 def test_everything_is_drawn_offline_and_in_silence(opened: Opened, report: Path) -> None:
     marks = drawn_marks(opened)
-    assert len(marks) == 12
+    assert len(marks) == 14
     assert all(marks)
     assert opened.messages == []
     assert opened.requests == [report.as_uri()]
