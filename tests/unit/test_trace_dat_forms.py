@@ -252,3 +252,14 @@ def test_files_of_two_kernels_are_not(recordings: Path) -> None:
     ours, other = recordings / "ftrace" / "ft-messaging.dat", recordings / "public" / "trace.dat" / "trappy-raw.dat"
     with pytest.raises(SourceError, match="another kernel recorded them"):
         ingest([ours, other])
+
+
+def test_a_format_whose_name_is_damaged_is_of_no_known_event(tmp_path: Path) -> None:
+    """Found by fuzzing: one pattern finds the name of a known event, the other a longer one."""
+    data = Writer(Shape(6)).file([Ring("", pages=Writer(Shape(6)).rings(STORY))])
+    whole = read(data, tmp_path)
+    changed = data.replace(b"name: sched_wakeup_new", b"name: sched_wakeup\x7fnew")
+    assert changed != data
+    damaged = read(changed, tmp_path)
+    assert damaged.tables["intervals"].num_rows > 0
+    assert damaged.tables["wakeups"].num_rows <= whole.tables["wakeups"].num_rows

@@ -89,7 +89,8 @@ def _event_formats(header: Header, cursor: Cursor) -> None:
             if name and name[1].decode() in TRACEPOINTS:
                 with suppress(ValueError):  # digits that are no number
                     event = parse_format(text(described[:_FORMAT_MOST]))
-                    header.formats |= {event.id: event} if event else {}
+                    # damage may part the name that was looked for from the one that was parsed
+                    header.formats |= {event.id: event} if event and event.name in TRACEPOINTS else {}
 
 
 def _commands(header: Header, cursor: Cursor) -> None:
