@@ -619,13 +619,6 @@ static void timers(void)
         timerfd_settime(fd, 0, &spec, NULL);
     }), 100));
     say("timer_interrupt", interrupted());
-    say("timer_settime", TIMED(({
-        static int fd;
-        struct itimerspec spec = {{0, 0}, {1000, 0}};
-        if (!fd)
-            fd = timerfd_create(CLOCK_MONOTONIC, 0);
-        timerfd_settime(fd, 0, &spec, NULL);
-    }), 300));
 }
 
 /* A loop that only reads the clock is held up by interrupts; those that come once a tick are the tick. */

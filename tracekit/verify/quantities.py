@@ -35,9 +35,8 @@ ORDER_BAR = 0.95  # share of pairs of forms that stand in the right order
 BATCHES_DIFFER = 0.05  # two batches of a cell whose medians are further apart tell nothing of the cell
 MOST_INCONCLUSIVE = 0.2
 
-# Differences that count as none: switches and bytes too few to be a share of, and of a latency what its recording
-# takes: two events of 0.7 us (tracekit calibrate: perf_event_ns).
-NEGLIGIBLE = {"context_switches": 20.0, "peak_memory": 256 * 1024.0, "wakeup_p50": 2_000.0, "wakeup_p99": 2_000.0}
+# Switches and bytes too few to be a share of: a difference below these counts as none.
+NEGLIGIBLE = {"context_switches": 20.0, "peak_memory": 256 * 1024.0}
 
 
 def error_of(name: str, predicted: float, measured: float) -> float:
