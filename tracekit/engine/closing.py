@@ -11,7 +11,7 @@ from typing import Any
 
 from tracekit.engine import failure
 from tracekit.engine.record import charge
-from tracekit.engine.state import NONE, O_SYNC, Sim
+from tracekit.engine.state import NATIVE, NONE, O_SYNC, Sim
 from tracekit.engine.waiting import unblock
 from tracekit.jit import njit
 
@@ -33,10 +33,14 @@ def close(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -
         receivers = _reversed(sim, receivers)
     while receivers >= 0:
         following = sim.tasks[receivers].next
+        if sim.tasks[receivers].layer == NATIVE:  # its receive is over when it is back on a CPU
+            o.due_messages += 1
+            sim.tasks[receivers].retry = 1
         unblock(runtime, kernel, sim, receivers, cpu, task)
         receivers = following
     while senders >= 0:  # they try again, and find it closed
         following = sim.tasks[senders].next
+        o.due_rooms += 1
         sim.tasks[senders].retry = 1
         unblock(runtime, kernel, sim, senders, cpu, task)
         senders = following

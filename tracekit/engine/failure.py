@@ -83,6 +83,7 @@ def _wake_reader(runtime: Any, kernel: Any, sim: Sim, item: int, cpu: int, task:
     while o.head >= 0:
         waiter = o.head
         o.head = sim.tasks[waiter].next
+        o.due_messages += 1
         sim.tasks[waiter].retry = 1
         unblock(runtime, kernel, sim, waiter, cpu, task)
 
@@ -93,6 +94,7 @@ def _wake_writer(runtime: Any, kernel: Any, sim: Sim, item: int, cpu: int, task:
     while o.send_head >= 0:
         waiter = o.send_head
         o.send_head = sim.tasks[waiter].next
+        o.due_rooms += 1
         sim.tasks[waiter].retry = 1
         unblock(runtime, kernel, sim, waiter, cpu, task)
 
@@ -162,6 +164,19 @@ def _unlink(sim: Sim, task: int) -> None:
 
 
 @njit
+def _forget(sim: Sim, task: int) -> None:
+    """What the task was woken for, a message or room for one, is others' again."""
+    t = sim.tasks[task]
+    if not t.retry or t.pc >= t.end:
+        return
+    segment = sim.segments[t.pc]
+    if segment.kind == S_RECV:
+        sim.objects[segment.object].due_messages -= 1
+    elif segment.kind == S_SEND:
+        sim.objects[segment.object].due_rooms -= 1
+
+
+@njit
 def strike(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     """A fault from outside hits the task, in whatever state it is; a process dies when it next has a CPU, as the
     kernel delivers a signal on the way back to user mode."""
@@ -183,6 +198,8 @@ def strike(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     waits = t.state == BLOCKED or (t.state == RUNNING and th.leaving != 0)
     if waits:
         _unlink(sim, task)
+    else:
+        _forget(sim, task)
     if t.state == BLOCKED:
         t.retry = 1
         unblock(runtime, kernel, sim, task, NONE, NONE)

@@ -84,6 +84,19 @@ def interrupt(sim: Sim, cpu: int) -> None:
 
 
 @njit
+def _interrupt_from(sim: Sim, cpu: int, sender: int) -> None:
+    """Another CPU's interrupt stops what cpu does: it gets there resched_ns later, unless cpu enters the kernel before."""
+    c = sim.cpus[cpu]
+    until = sim.world[0].now + sim.costs[NATIVE].resched
+    if sender < 0 or sender == cpu or sim.costs[NATIVE].resched == 0:
+        interrupt(sim, cpu)
+    elif c.active and c.act_end > until:
+        sim.threads[c.thread].carry += c.act_end - until
+        c.act_end = until
+        arm(sim, cpu_slot(sim, cpu), until)
+
+
+@njit
 def account(kernel: Any, sim: Sim, cpu: int) -> None:
     """Tell the policy how long the running thread ran since it was last told."""
     c = sim.cpus[cpu]
@@ -137,7 +150,7 @@ def join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu
         if preempts(kernel, sim, cpu, thread):
             c.resched = 1
             c.unaccounted = 1
-            interrupt(sim, cpu)
+            _interrupt_from(sim, cpu, waker_cpu)
             if waker_cpu >= 0 and waker_cpu != cpu and sim.cpus[waker_cpu].thread >= 0:
                 _charge_waker(sim, waker_cpu)
     elif c.idle == IDLE:

@@ -135,14 +135,13 @@ def _states(
     sim, starts, fan_out = setup.new_sim(
         program, cpus=cpus, cost_rows=cost_rows, hosted=hosted,
         own_space=model.own_space, own_threads=own_threads, seed=seed,
-        crashes=struck >= 0,
+        crashes=struck >= 0, min_capacity=runtime_values.get("min_capacity", 0),
     )  # fmt: skip
     ensure_within(program, sim.segments, starts)
     world = sim.world
     setup.machine_rules(sim, policy_values)
     world.cache_model[:] = runtime_values.get("cache_model", st.CACHE_MIGRATION)
     setup.footprints(sim, program, runtime_values.get("footprint_bytes", 0) or figures["footprint_bytes"])
-    world.min_capacity[:] = runtime_values.get("min_capacity", 0)
     world.lock_handoff_ns[:] = runtime_values.get("lock_handoff_ns", 0)
     world.main_returns[:] = bool(program.meta.get("main_returns"))
     if model.form == "goroutine":

@@ -17,7 +17,7 @@ from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "channel_block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
+    "address_space", "cache_refill", "idle_exit", "resched", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
     "timer_interrupt", "syscall", "tick",
     "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
@@ -85,17 +85,20 @@ def closing_wakes(segs: Any, starts: Any) -> int:
 PIPE_BYTES, MOST_PIPE_BYTES = 4096, 1 << 20  # one page, and fs/pipe.c's pipe_max_size
 
 
-def pipe_messages(program: Program, capacity: Any) -> Any:
-    """How many messages a channel between processes holds: a pipe has whole pages, a power of two of them (pipe(7))."""
+def pipe_pages(program: Program, capacity: Any) -> tuple[Any, Any]:
+    """How many messages each pipe's pages hold together (pages, or the shares of pages that one message takes), and each
+    of them: whole pages, a power of two of them (pipe(7)), and a message as long as the channel's longest."""
     largest = np.ones(len(capacity), np.int64)
     item, size = _ints(program.tables["segments"], "object_id"), _ints(program.tables["segments"], "bytes")
     np.maximum.at(largest, item[item >= 0], size[item >= 0])
     wanted = np.clip(capacity * largest, PIPE_BYTES, MOST_PIPE_BYTES)
-    return np.maximum(capacity, 2 ** np.ceil(np.log2(wanted)).astype(np.int64) // largest)
+    pages = 2 ** np.ceil(np.log2(wanted)).astype(np.int64) // PIPE_BYTES
+    return np.maximum(pages // -(-largest // PIPE_BYTES), 1), np.maximum(PIPE_BYTES // largest, 1)
 
 
-def objects(program: Program, own_space: bool) -> Any:
-    """Object records; a semaphore starts with its capacity, and between address spaces a channel is a pipe."""
+def objects(program: Program, own_space: bool, least: int) -> Any:
+    """Object records; a semaphore starts with its capacity, and between address spaces a channel is a pipe, with room for
+    `least` messages or more."""
     from tracekit.vocabulary import OBJECT_KINDS
 
     table = program.tables["objects"]
@@ -103,8 +106,9 @@ def objects(program: Program, own_space: bool) -> Any:
     out.kind[:] = _codes(table, "kind", OBJECT_KINDS)
     out.capacity[:] = np.maximum(_ints(table, "capacity"), 0)
     if own_space:
-        pipes = pipe_messages(program, out.capacity.astype(np.int64))
-        out.capacity[:] = np.where(out.kind == OBJECT_KINDS["channel"], pipes, out.capacity)
+        pipe = out.kind == OBJECT_KINDS["channel"]
+        pages, each = pipe_pages(program, np.maximum(out.capacity, least).astype(np.int64))
+        out.most_pages[pipe], out.per_page[pipe] = pages[pipe], each[pipe]
     out["count"][:] = np.where(out.kind == st.K_SEMAPHORE, out.capacity, 0)
     for field in ("holder", "head", "tail", "send_head", "send_tail", "cpu"):
         out[field][:] = st.NONE
@@ -221,6 +225,7 @@ def new_sim(
     own_threads: int,
     seed: int,
     crashes: bool = False,
+    min_capacity: int = 0,
 ) -> tuple[st.Sim, Any, int]:
     """The engine's state at time 0, where each task's segments begin, and the fan-out bound. Raises ModelError for a program without tasks."""
     if program.tables["tasks"].num_rows == 0:
@@ -242,13 +247,14 @@ def new_sim(
     world.current_cpu[:] = st.NONE
     world.random[:] = seed & 0x7FFFFFFF
     world.live[:] = len(task_rows)
+    world.min_capacity[:] = min_capacity
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
     world.crash_task[:] = st.NONE
     world.freed_head[:] = st.NONE
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(
-        world, task_rows, thread_rows, cpu_rows, segs, objects(program, own_space), cost_rows,
+        world, task_rows, thread_rows, cpu_rows, segs, objects(program, own_space, min_capacity), cost_rows,
         st.records(slots, st.EVENT), np.full(slots, st.NONE, np.int32), np.full(st.ASIDS * cpus, st.NONE, np.int32),
         *(st.records(rows, dtype) for dtype in (st.INTERVAL, st.WAKEUP_ROW, st.OVERHEAD_ROW, st.MEMORY_ROW,
                                                 st.OPERATION_ROW)),

@@ -97,7 +97,8 @@ SEGMENT = np.dtype([
 OBJECT = np.dtype([
     ("kind", "i4"), ("capacity", "i4"), ("count", "i4"), ("holder", "i4"), ("head", "i4"), ("tail", "i4"),
     ("send_head", "i4"), ("send_tail", "i4"), ("bytes", "i8"),
-    ("writers", "i4"), ("readers", "i4"), ("cpu", "i4"),
+    ("writers", "i4"), ("readers", "i4"), ("cpu", "i4"), ("due_messages", "i4"), ("due_rooms", "i4"),
+    ("most_pages", "i4"), ("per_page", "i4"), ("pages", "i4"), ("newest", "i4"), ("oldest", "i4"),  # of a pipe: its pages
     ("woken", "i1"), ("starving", "i1"), ("contended", "i1"), ("closed", "i1"),
 ], align=True)  # fmt: skip
 
@@ -106,7 +107,7 @@ COST = np.dtype([
     ("switch", "i8"), ("block", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
     ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),

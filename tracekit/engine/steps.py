@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import closing, failure, sync, variables
+from tracekit.engine import channels, closing, failure, sync, variables
 from tracekit.engine.hooks import creating, keeps_timer
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
@@ -157,9 +157,9 @@ def _use_object(
     elif kind == S_UNLOCK:
         sync.unlock(runtime, kernel, sim, cpu, task, item, sim.objects[item].kind == _RWMUTEX)
     elif kind == S_SEND:
-        sync.send(runtime, kernel, sim, cpu, task, item, size)
+        channels.send(runtime, kernel, sim, cpu, task, item, size)
     elif kind == S_RECV:
-        sync.recv(runtime, kernel, sim, cpu, task, item)
+        channels.recv(runtime, kernel, sim, cpu, task, item)
     elif kind == S_WAIT:
         sync.wait(sim, cpu, task, item)
     elif kind == S_SIGNAL:

@@ -1,4 +1,4 @@
-"""Locks, channels, counts and joins: what they mean, once for all forms. Costs and who pays come with the layer.
+"""Locks, counts and joins: what they mean, once for all forms (channels: engine/channels.py). Costs and who pays come with the layer.
 
 Waiters stand in FIFO order, linked through `tasks.next`; a task is in at most one queue. An unlocked mutex is
 free for whoever takes it first, and the woken waiter tries again (glibc's futex mutex and Go's normal mode). A futex
@@ -10,33 +10,26 @@ says so; an unlock wakes nobody while one that was woken, or that spins, has not
 it taken goes to the front, and when it waited longer than lock_handoff_ns (1 ms) the mutex starves: each unlock then
 hands it over and gives way, until the one it went to waited less, or was the last. A rwmutex lets all waiting readers
 in when a writer leaves (sync/rwmutex.go).
-
-Channels hand a message straight to a waiting receiver (runtime/chan.go).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import failure
 from tracekit.engine.hooks import spins
 from tracekit.engine.kernel import NEGATIVE, NOT_HELD, fail
 from tracekit.engine.record import charge
 from tracekit.engine.state import (
-    E_EXIT,
-    E_KILLED,
     EXITED,
     GIVES_WAY,
     HOSTED,
     NATIVE,
     NONE,
-    O_COPY,
     O_SYNC,
     R_EVENT,
     R_JOIN,
     R_LOCK,
     R_RECV,
-    R_SEND,
     R_WAIT_GROUP,
     S_READ_LOCK,
     Sim,
@@ -50,7 +43,8 @@ _SPINS, _AWOKE = 4, 8  # runtime: active_spin; and the turns of one that an unlo
 
 
 @njit
-def _push(sim: Sim, item: int, task: int, front: bool) -> None:
+def push(sim: Sim, item: int, task: int, front: bool) -> None:
+    """Queue a task at an object, at the end or in front."""
     o = sim.objects[item]
     t = sim.tasks[task]
     t.next = NONE
@@ -66,7 +60,8 @@ def _push(sim: Sim, item: int, task: int, front: bool) -> None:
 
 
 @njit
-def _pop(sim: Sim, item: int) -> int:
+def pop(sim: Sim, item: int) -> int:
+    """Take the first out of an object's queue; NONE where nobody waits."""
     o = sim.objects[item]
     task = o.head
     if task >= 0:
@@ -75,37 +70,18 @@ def _pop(sim: Sim, item: int) -> int:
 
 
 @njit
-def _push_sender(sim: Sim, item: int, task: int) -> None:
-    o = sim.objects[item]
-    sim.tasks[task].next = NONE
-    if o.send_head < 0:
-        o.send_head = task
-    else:
-        sim.tasks[o.send_tail].next = task
-    o.send_tail = task
-
-
-@njit
-def _pop_sender(sim: Sim, item: int) -> int:
-    o = sim.objects[item]
-    task = o.send_head
-    if task >= 0:
-        o.send_head = sim.tasks[task].next
-    return task
-
-
-@njit
-def _wait(sim: Sim, cpu: int, task: int, item: int, reason: int) -> None:
+def queue_up(sim: Sim, cpu: int, task: int, item: int, reason: int) -> None:
+    """The running task begins to wait at an object, but for who sends into a channel."""
     t = sim.tasks[task]
     front = t.retry == 1 and t.layer == HOSTED  # Go queues a woken loser in front, a futex at the end
-    _push(sim, item, task, front)
+    push(sim, item, task, front)
     t.waits_on = item
     costs = sim.costs[t.layer]
     block(sim, cpu, task, reason, O_SYNC, costs.channel_block if reason == R_RECV else costs.block)
 
 
 @njit
-def _operate(sim: Sim, cpu: int, task: int, item: int, cost_ns: int) -> None:
+def operate(sim: Sim, cpu: int, task: int, item: int, cost_ns: int) -> None:
     """An operation on an object; when another CPU had it last, its cache line has to come over."""
     o = sim.objects[item]
     if o.cpu != cpu and o.cpu != NONE:
@@ -125,7 +101,7 @@ def lock(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     o = sim.objects[item]
     t = sim.tasks[task]
     if t.paid == 0:
-        _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
+        operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     free = o.holder == NONE and o.count == 0 and not o.starving
     if not free and _spin(runtime, sim, cpu, task, item):
         return
@@ -141,7 +117,7 @@ def lock(runtime: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
         return
     if t.retry and _is_go(sim, item) and sim.world[0].now - t.blocked_at > sim.world[0].lock_handoff_ns:
         o.starving = 1
-    _wait(sim, cpu, task, item, R_LOCK)
+    queue_up(sim, cpu, task, item, R_LOCK)
 
 
 @njit
@@ -171,7 +147,7 @@ def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, 
     if o.holder != task:
         fail(sim, NOT_HELD, task, item)
         return
-    _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
+    operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     o.holder = NONE
     t.pc += 1
     if rw:
@@ -181,7 +157,7 @@ def unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, 
         _hand_over(runtime, kernel, sim, cpu, task, item)
     elif o.head >= 0 and not o.woken and (o.contended or _is_go(sim, item)):
         o.contended = 0
-        waiter = _pop(sim, item)
+        waiter = pop(sim, item)
         o.woken = 1 if _is_go(sim, item) else 0
         sim.tasks[waiter].retry = 1
         unblock(runtime, kernel, sim, waiter, cpu, task)
@@ -192,7 +168,7 @@ def _hand_over(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: i
     """Unlock in starvation mode: the first waiter has the lock, and runs next on this CPU."""
     o = sim.objects[item]
     world = sim.world[0]
-    waiter = _pop(sim, item)
+    waiter = pop(sim, item)
     o.holder = waiter
     sim.tasks[waiter].retry = 0
     if o.head < 0 or world.now - sim.tasks[waiter].blocked_at <= world.lock_handoff_ns:
@@ -215,7 +191,7 @@ def _let_readers_in(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, it
             o.count += 1
             unblock(runtime, kernel, sim, waiter, cpu, task)
         else:
-            _push(sim, item, waiter, False)
+            push(sim, item, waiter, False)
         waiter = following
 
 
@@ -224,12 +200,12 @@ def read_lock(sim: Sim, cpu: int, task: int, item: int) -> None:
     """Take a rwmutex for reading; a waiting writer keeps new readers out."""
     o = sim.objects[item]
     t = sim.tasks[task]
-    _operate(sim, cpu, task, item, sim.costs[t.layer].lock)
+    operate(sim, cpu, task, item, sim.costs[t.layer].lock)
     if o.holder == NONE and o.head == NONE:
         o.count += 1
         t.pc += 1
     else:
-        _wait(sim, cpu, task, item, R_LOCK)
+        queue_up(sim, cpu, task, item, R_LOCK)
 
 
 @njit
@@ -239,7 +215,7 @@ def read_unlock(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: 
     if o.count <= 0:
         fail(sim, NOT_HELD, task, item)
         return
-    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
+    operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     o.count -= 1
     sim.tasks[task].pc += 1
     if o.count == 0:
@@ -254,7 +230,7 @@ def _grant(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) 
         reads = sim.segments[sim.tasks[waiter].pc].kind == S_READ_LOCK
         if not reads and o.count > 0:
             return
-        _pop(sim, item)
+        pop(sim, item)
         if reads:
             o.count += 1
         else:
@@ -263,84 +239,23 @@ def _grant(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) 
 
 
 @njit
-def _copy_cost(sim: Sim, task: int, size: int) -> int:
-    return (size * sim.costs[sim.tasks[task].layer].copy_per_kib + 1023) // 1024
-
-
-@njit
-def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, size: int) -> None:
-    """Put a message of `size` bytes into a channel."""
-    o = sim.objects[item]
-    if o.readers == 0 and sim.world[0].crashed > 0:
-        failure.sever(sim, cpu, task, E_KILLED)
-        return
-    if o.closed:
-        failure.crash(sim, cpu, task)
-        return
-    t = sim.tasks[task]
-    _operate(sim, cpu, task, item, sim.costs[t.layer].channel)
-    charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
-    receiver = _pop(sim, item)
-    if receiver >= 0:
-        sim.tasks[receiver].copied = _copy_cost(sim, receiver, size)
-        t.pc += 1
-        unblock(runtime, kernel, sim, receiver, cpu, task)
-    elif o.count < max(o.capacity, sim.world[0].min_capacity):
-        o.count += 1
-        o.bytes += size
-        t.pc += 1
-    else:
-        _push_sender(sim, item, task)
-        t.waits_on = item
-        block(sim, cpu, task, R_SEND, O_SYNC, sim.costs[t.layer].channel_block)
-
-
-@njit
-def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
-    """Take the oldest message of a channel. Queued messages count as equally long: their bytes are conserved."""
-    o = sim.objects[item]
-    t = sim.tasks[task]
-    _operate(sim, cpu, task, item, sim.costs[t.layer].channel)
-    sender = _pop_sender(sim, item)
-    if sender >= 0:
-        o.count += 1
-        o.bytes += sim.segments[sim.tasks[sender].pc].bytes
-    if o.count == 0 and o.closed:
-        t.pc += 1
-        return
-    if o.count == 0 and o.writers == 0 and sim.world[0].crashed > 0:
-        failure.sever(sim, cpu, task, E_EXIT)
-        return
-    if o.count == 0:
-        _wait(sim, cpu, task, item, R_RECV)
-        return
-    size = o.bytes // o.count
-    o.bytes -= size
-    o.count -= 1
-    t.pc += 1
-    charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
-    if sender >= 0:
-        unblock(runtime, kernel, sim, sender, cpu, task)
-
-
-@njit
 def wait(sim: Sim, cpu: int, task: int, item: int) -> None:
     """Take one from an event or semaphore."""
     o = sim.objects[item]
-    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
+    operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     if o.count > 0:
         o.count -= 1
         sim.tasks[task].pc += 1
     else:
-        _wait(sim, cpu, task, item, R_EVENT)
+        queue_up(sim, cpu, task, item, R_EVENT)
 
 
 @njit
 def signal(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) -> None:
     """Add one to an event or semaphore; a waiter gets it at once."""
     sim.tasks[task].pc += 1
-    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
-    waiter = _pop(sim, item)
+    operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
+    waiter = pop(sim, item)
     if waiter >= 0:
         unblock(runtime, kernel, sim, waiter, cpu, task)
     else:
@@ -356,12 +271,12 @@ def wait_group_add(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, ite
     if o.count < 0:
         fail(sim, NEGATIVE, task, item)
         return
-    _operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
+    operate(sim, cpu, task, item, sim.costs[sim.tasks[task].layer].lock)
     if o.count == 0:
-        waiter = _pop(sim, item)
+        waiter = pop(sim, item)
         while waiter >= 0:
             unblock(runtime, kernel, sim, waiter, cpu, task)
-            waiter = _pop(sim, item)
+            waiter = pop(sim, item)
 
 
 @njit
@@ -370,7 +285,7 @@ def wait_group_wait(sim: Sim, cpu: int, task: int, item: int) -> None:
     if sim.objects[item].count == 0:
         sim.tasks[task].pc += 1
     else:
-        _wait(sim, cpu, task, item, R_WAIT_GROUP)
+        queue_up(sim, cpu, task, item, R_WAIT_GROUP)
 
 
 @njit

@@ -42,7 +42,11 @@ _MACHINE_COSTS = {
     "wakes_spread": ("flag", "1: a waking thread looks for an idle CPU; 0: it joins its previous one"),
     "newidle_pulls": ("flag", "1: a CPU with nothing left to run takes a waiting thread from another; 0: it idles"),
     "idle_exit_ns": ("ns", "from a wakeup to the first instruction on a CPU that idled"),
-    "idle_wake_ns": ("ns", "what a waker pays beyond a wake for sending an interrupt to a CPU that idles"),
+    "idle_wake_ns": (
+        "ns",
+        "what a waker pays beyond a wake for sending an interrupt to another CPU, idle or to be preempted",
+    ),
+    "resched_ns": ("ns", "from a wakeup on another CPU that computes until it leaves whom it runs, if it is to"),
     "idle_enter_ns": ("ns", "looking for other work before a CPU idles, billed to the thread that left it"),
     "timer_exit_ns": ("ns", "from a wakeup by a timer to the first instruction on the CPU that idled for it"),
     "timer_late_ns": ("ns", "from a timer's expiry to the wakeup it makes, on a CPU that idles"),

@@ -285,6 +285,28 @@ static void hand_overs(void)
     }
 }
 
+static double wake(int threads, int cpu);
+
+/* A wakeup on a CPU that computes, for one that is to run there at once: side 1 is always due before the spinner, whose
+ * weight is the least, and which so is never eligible when side 1 wakes. */
+static void preemption(void)
+{
+    pid_t spinner = fork();
+    if (!spinner) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        pin(there);
+        if (nice(19) < 0)
+            _exit(1);
+        for (;;)
+            spin(1000000);
+    }
+    usleep(20000);
+    say("process_wakeup_preempting_other_cpu", hand_over(PIPES, 1, here, there, 50000).latency);
+    say("process_send_to_busy_cpu", wake(0, there));
+    kill(spinner, SIGKILL);
+    waitpid(spinner, NULL, 0);
+}
+
 /* ---- operations that nobody waits for ---- */
 
 static void *wait_for_end(void *mutex)
@@ -905,6 +927,7 @@ int main(int argc, char **argv)
     pages();
     copies();
     if (there >= 0) {
+        preemption();
         placement();
         say("pulls_by_a_cpu_that_goes_idle", pulls());
         say("line", line());

@@ -96,6 +96,7 @@ C_RULES = [
     _difference("timer_interrupt_ns", "timer_interrupt"),
     _difference("idle_enter_ns", "billed_for_a_wait", "timer_arm", "syscall_ns", "thread_block_ns", "thread_switch_ns"),
     _difference("idle_exit_ns", "process_wakeup_idle_5us", "process_switch_ns", "clock"),
+    _difference("resched_ns", "process_wakeup_preempting_other_cpu", "process_switch_ns", "address_space_ns", "clock"),
     _difference("timer_exit_ns", "timer_wakeup", "thread_switch_ns"),
     _difference("timer_late_ns", "timer_overshoot_100us", "timer_arm", "timer_exit_ns", "thread_switch_ns"),
     _difference("timer_slack_ns", "timer_slack"),
