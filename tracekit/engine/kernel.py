@@ -155,8 +155,12 @@ def join_queue(kernel: Any, sim: Sim, cpu: int, thread: int, why: int, waker_cpu
                 _charge_waker(sim, waker_cpu)
     elif c.idle == IDLE:
         costs = sim.costs[NATIVE]
-        # a timer fires on the CPU that armed it; any other CPU has to be sent an interrupt
-        _wake_cpu(sim, cpu, thread, costs.timer_exit if waker_cpu < 0 and cpu == th.cpu else costs.idle_exit)
+        delay_ns = costs.idle_exit
+        if waker_cpu < 0 and cpu == th.cpu:  # a timer fires on the CPU that armed it
+            delay_ns = costs.timer_exit
+        elif costs.resched > 0 and sim.world[0].now <= c.idle_since + costs.halt:  # still on its way into the halt
+            delay_ns = min(delay_ns, costs.resched)
+        _wake_cpu(sim, cpu, thread, delay_ns)
         if waker_cpu >= 0 and waker_cpu != cpu and sim.cpus[waker_cpu].thread >= 0:
             _charge_waker(sim, waker_cpu)
 
@@ -246,7 +250,7 @@ def needs_tick(kernel: Any, sim: Sim, cpu: int) -> bool:
 def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
     """Cpu has no thread: take the next one, or pull one from another CPU, or go idle (False)."""
     c = sim.cpus[cpu]
-    if c.idle == IDLE or c.idle == THROTTLED:
+    if c.idle in (IDLE, WAKING, THROTTLED):
         return False
     if c.queued > 0 and not has_runtime(sim, cpu):
         throttle(sim, cpu)
@@ -262,6 +266,7 @@ def switch(kernel: Any, sim: Sim, cpu: int) -> bool:
     if c.left and sim.costs[NATIVE].idle_enter > 0:
         write_overhead(sim, c.left_by, cpu, O_IDLE_ENTER, sim.costs[NATIVE].idle_enter)
     c.left = 0
+    c.idle_since = sim.world[0].now
     sim.world[0].idle_cpus += 1
     give_back(sim, cpu)
     disarm(sim, tick_slot(sim, cpu))

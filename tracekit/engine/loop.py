@@ -63,7 +63,7 @@ from tracekit.engine.state import (
 )  # fmt: skip
 from tracekit.engine.steps import step
 from tracekit.engine.ticks import on_tick
-from tracekit.engine.waiting import disturb, finish, on_timer
+from tracekit.engine.waiting import disturb, finish, on_timer, unblock
 from tracekit.jit import njit
 
 FINISHED, FLUSH, FAILED, STUCK = 0, 1, 2, 3
@@ -108,6 +108,10 @@ def _leave_task(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> Non
             if not native:
                 entering(runtime, kernel, sim, cpu, task)
             leave(kernel, sim, cpu, T_BLOCKED)
+            if sim.tasks[task].due:  # the waker waits until it has left (try_to_wake_up: on_cpu)
+                sim.tasks[task].due = 0
+                switch(kernel, sim, cpu)
+                unblock(runtime, kernel, sim, task, sim.tasks[task].due_cpu, sim.tasks[task].due_waker)
         else:
             parking(runtime, kernel, sim, cpu, task)
             _detach(sim, thread)

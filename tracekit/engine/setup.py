@@ -15,9 +15,9 @@ from tracekit.tables.bundle import Program
 from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 
 BUFFER_ROWS = 1 << 18
-FORM_FIELDS = ("switch", "block", "channel_block", "wake", "spawn", "exit", "lock", "channel")
+FORM_FIELDS = ("switch", "block", "dequeue", "channel_block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "resched", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
+    "address_space", "cache_refill", "idle_exit", "resched", "halt", "far_wake", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
     "timer_interrupt", "syscall", "tick",
     "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
@@ -242,6 +242,7 @@ def new_sim(
     cpu_rows.thread[:] = st.NONE
     cpu_rows.last_space[:] = st.NONE
     cpu_rows.idle[:] = st.IDLE
+    cpu_rows.idle_since[:] = -st.TIME_LIMIT_NS
     world = st.records(1, st.WORLD)
     world.idle_cpus[:] = cpus
     world.current_cpu[:] = st.NONE

@@ -73,6 +73,7 @@ TASK = np.dtype([
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
     ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
     ("warm_cpu", "i4"), ("timer_cpu", "i4"), ("late", "i1"),
+    ("asleep_at", "i8"), ("due", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([
@@ -84,7 +85,7 @@ CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
     ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
-    ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
+    ("idle_since", "i8"), ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
 ], align=True)  # fmt: skip
 BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
 ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)
@@ -104,10 +105,10 @@ OBJECT = np.dtype([
 
 # What one operation of a task costs, for each layer (row NATIVE, row HOSTED), and the machine's own figures.
 COST = np.dtype([
-    ("switch", "i8"), ("block", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
+    ("switch", "i8"), ("block", "i8"), ("dequeue", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("halt", "i8"), ("far_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
     ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),

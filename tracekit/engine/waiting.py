@@ -40,6 +40,10 @@ def block(sim: Sim, cpu: int, task: int, reason: int, cost_kind: int, cost_ns: i
     if not t.retry:
         t.blocked_at = sim.world[0].now
     sim.threads[t.thread].leaving = BLOCKS
+    if t.far:  # what the kernel knows of it was last written by another CPU, and is in that one's cache
+        t.far = 0
+        cost_ns += sim.costs[NATIVE].far_wake
+    t.asleep_at = sim.world[0].now + sim.cpus[cpu].pending + cost_ns - sim.costs[t.layer].dequeue
     charge(sim, cpu, task, cost_kind, cost_ns)
 
 
@@ -53,6 +57,11 @@ def _still_leaving(sim: Sim, task: int) -> bool:
 def unblock(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, waker: int) -> None:
     """The task's wait is over, ended by `waker` on `cpu` (both -1: by a timer or an interrupt)."""
     t = sim.tasks[task]
+    if _still_leaving(sim, task) and sim.costs[t.layer].dequeue > 0 and sim.world[0].now >= t.asleep_at:
+        t.due = 1
+        t.due_waker = waker
+        t.due_cpu = cpu
+        return
     if not t.retry:
         t.pc += 1
     if _still_leaving(sim, task):
@@ -66,6 +75,7 @@ def unblock(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, waker: int
     if t.layer == NATIVE:
         target = wake_thread(kernel, sim, t.thread, cpu, False)
         t.cpu = target
+        t.far = 1 if cpu >= 0 and cpu != target else 0
     else:
         ready(runtime, kernel, sim, task, cpu)
     write_wakeup(sim, waker, task, cpu, target, reason)

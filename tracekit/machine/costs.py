@@ -16,6 +16,7 @@ class CostKind:
 _FORM_COSTS = {
     "switch_ns": ("ns", "one switch to another task on the same CPU, without the address space"),
     "block_ns": ("ns", "the way into a wait: the call, the queueing, up to the switch"),
+    "dequeue_ns": ("ns", "of the way into a wait the last part: a wakeup that comes by then finds the task asleep"),
     "channel_block_ns": ("ns", "the way into a wait at a channel, and what finding the message takes more after it"),
     "wake_ns": ("ns", "making one waiting task runnable, paid by the waker"),
     "spawn_ns": ("ns", "creating one task, paid by the creator"),
@@ -47,6 +48,8 @@ _MACHINE_COSTS = {
         "what a waker pays beyond a wake for sending an interrupt to another CPU, idle or to be preempted",
     ),
     "resched_ns": ("ns", "from a wakeup on another CPU that computes until it leaves whom it runs, if it is to"),
+    "halt_ns": ("ns", "from leaving its last thread until a CPU has halted; a wakeup by then takes resched_ns"),
+    "far_wake_ns": ("ns", "what a thread's way into a wait takes more when another CPU woke it before"),
     "idle_enter_ns": ("ns", "looking for other work before a CPU idles, billed to the thread that left it"),
     "timer_exit_ns": ("ns", "from a wakeup by a timer to the first instruction on the CPU that idled for it"),
     "timer_late_ns": ("ns", "from a timer's expiry to the wakeup it makes, on a CPU that idles"),

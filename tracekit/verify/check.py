@@ -15,12 +15,11 @@ from tracekit.program.extract import extract
 from tracekit.tables.bundle import Program
 from tracekit.verify.cells import Cell, measure
 from tracekit.verify.compare import PROGRAM, SCHEMA, misses, orders, rows_of, summary
-from tracekit.verify.predict import predict, quantities
+from tracekit.verify.predict import RECORDERS, predict, quantities
 from tracekit.verify.recording import PROCESS, record
 from tracekit.vocabulary import FORMS
 
 Say = Callable[[str, int, int], None]
-_RECORDER = {"process": "perf", "thread": "perf", "goroutine": "go"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def _latencies(trace: Any, form: str) -> dict[str, float]:
 
 
 def _from_recording(trace: Any, cell: Cell, cells: list[Cell], profile: Profile) -> list[pl.DataFrame]:
-    costs = profile.form_costs(cell.form, _RECORDER[cell.form])
+    costs = profile.form_costs(cell.form, RECORDERS[cell.form])
     program = extract(trace, costs=costs, process=None if cell.form == "goroutine" else PROCESS)
     parts = []
     for other in cells:
