@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from tests.golden.program_text import text_of, trace
+from tests.golden.program_text import text_of, trace, trace_of
 from tracekit.errors import UsageError
 from tracekit.machine.profile import FormCosts
 from tracekit.program.extract import extract
@@ -46,6 +46,22 @@ def test_an_end_a_first_run_timed_waits_idle_cpus_and_ticks_are_taken_out() -> N
     # child: 2.0 when it first runs, 0.6 of a tick, 0.4 before its sleep, in which the CPU idles: 0.7; its end of 3.0,
     # and 0.2 of a tick
     assert [before - after for before, after in zip(whole, without, strict=True)] == [2_400, 6_900]
+
+
+def test_an_interrupt_for_somebody_is_taken_from_whoever_ran_where_it_struck() -> None:
+    costs = FormCosts(0, 0, 0, 0, recorder_event_ns=100, interrupt_ns=3_000)
+    tasks = [{"task_id": number, "name": name, "kind": "thread", "start_ns": 0} for number, name in enumerate("abc")]
+    intervals = [
+        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 0, "end_ns": 10_000},
+        {"task_id": 0, "cpu": 0, "state": "BLOCKED", "start_ns": 10_000, "end_ns": 30_000, "reason": "network"},
+        {"task_id": 0, "cpu": 1, "state": "RUNNING", "start_ns": 30_000, "end_ns": 40_000},
+        {"task_id": 1, "cpu": 0, "state": "RUNNING", "start_ns": 10_000, "end_ns": 50_000},
+        {"task_id": 2, "cpu": 1, "state": "RUNNING", "start_ns": 10_000, "end_ns": 30_000},
+    ]
+    for cpu, computed in ((1, [19_800, 39_900, 16_800]), (None, [19_800, 36_800, 19_900]), (0, [19_800, 36_800, 19_900])):
+        wakeups = [{"at_ns": 30_000, "waker_id": None, "wakee_id": 0, "cpu": cpu}]
+        # switched in twice, once, once; without a CPU the timer is where the task set it
+        assert _computing(extract(trace_of(tasks, intervals, wakeups), costs=costs)) == computed
 
 
 def _computing(program: Program) -> list[int]:

@@ -35,6 +35,12 @@ class Operations:
         return Operations(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     @property
+    def place(self) -> Ints:
+        """By task, by run, by place in it: none of the three decreases from one task or run to the next, so that
+        their sum keeps that order."""
+        return self.task + self.runs + self.offset
+
+    @property
     def blocks(self) -> Flags:
         """Which of them leave the CPU."""
         blocks: Flags = (self.kind != _SIGNAL) & (self.kind != _SPAWN)
@@ -54,9 +60,8 @@ def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, l
         _spawned(line, spawns),
     ]
     joined = Operations(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Operations)))
-    # By task, by run, by place in it, and at one place first what the task did before it waited. All but the last
-    # never decrease from one task or run to the next, so that their sum keeps that order.
-    order = np.argsort((joined.task + joined.runs + joined.offset) * 2 + joined.blocks, kind="stable")
+    # At one place first what the task did before it waited.
+    order = np.argsort(joined.place * 2 + joined.blocks, kind="stable")
     return _with_joins(joined.take(order), line, lives, len(wakeups.at))
 
 

@@ -8,7 +8,7 @@ from tracekit.jit import cached_njit
 from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import Flags, Ints
 from tracekit.program.extract.operations import Operations
-from tracekit.program.extract.timeline import Timeline
+from tracekit.program.extract.timeline import Moments, Timeline
 from tracekit.vocabulary import SEGMENTS
 
 _SIGNAL, _SPAWN = SEGMENTS["signal"], SEGMENTS["spawn"]
@@ -46,20 +46,28 @@ class Pieces:
         return np.flatnonzero(starts[: self.count])
 
 
+    def holding(self, moments: Moments, ops: Operations) -> Ints:
+        """How many of these moments each piece holds."""
+        before = np.searchsorted(ops.place, moments.task + moments.runs + moments.offset, side="right")
+        return np.bincount(before + moments.task, minlength=self.count)
+
+
 def recorded_compute(line: Timeline, ops: Operations, pieces: Pieces) -> Ints:
     """On-CPU ns of each piece, as recorded."""
     return pieces.between(ops.offset, line.before[line.first_run])
 
 
 def take_out(
-    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, costs: FormCosts
+    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, interrupts: Moments, costs: FormCosts
 ) -> tuple[Ints, dict[str, int]]:
-    """Each piece without its costs, and what was taken out by kind. `ended` says which tasks ended in the recording.
+    """Each piece without its costs, and what was taken out by kind. `ended` says which tasks ended in the recording,
+    `interrupts` where tasks were when a timer or a device took their CPU to wake somebody.
 
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
     kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
-    end after all, and the recorder one event for each of them, for a creation two. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits,
-    first those after it; what the whole stretch is too short for is left.
+    end after all, and the recorder one event for each of them, for a creation two. What a piece is too short for is
+    taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
+    is too short for is left.
     """
     switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
     switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
@@ -73,15 +81,16 @@ def take_out(
     exits[pieces.final[ended]] = 1
     created = ops.target[ops.kind == _SPAWN]
     firsts[pieces.per_task[created] + created] = 1
+    struck = pieces.holding(interrupts, ops)
     amounts = {
-        "recorder": (switches + signals + 2 * spawns + exits) * costs.recorder_event_ns,
+        "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns,
         "switch": switches * costs.switch_ns,
         "block": blocks * costs.block_ns,
         "wake": signals * costs.wake_ns,
         "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
         "idle_enter": idles * costs.idle_enter_ns,
-        "tick": compute * costs.tick_ns // costs.tick_period_ns,
+        "tick": compute * costs.tick_ns // costs.tick_period_ns + struck * costs.interrupt_ns,
     }
     starts = pieces.stretch_starts(ops.blocks)
     left = compute.copy()

@@ -44,7 +44,7 @@ def from_recording(
     removed: dict[str, int] = {}
     if costs is not None:
         ended = ints(tasks, "end_ns") != NULL
-        compute, removed = take_out(line, ops, pieces, compute, ended, costs)
+        compute, removed = take_out(line, ops, pieces, compute, ended, wakeups.interrupts(line), costs)
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}

@@ -44,6 +44,7 @@ class Timeline:
         if (start[1:] < start[:-1]).any():
             intervals = intervals.take(pa.array(np.argsort(start, kind="stable")))
             task, start = ints(intervals, "task_id"), ints(intervals, "start_ns")
+        self.goroutines = goroutines
         order, self.first_row = by_group(task, len(goroutines))
         self.task, self.start, self.end = task[order], start[order], ints(intervals, "end_ns")[order]
         self.state = codes(intervals, "state", STATES)[order]
@@ -99,6 +100,12 @@ class Timeline:
         latest = np.maximum(runs - 1, 0)
         within = self.before[latest] + np.minimum(time, self.run_end[latest]) - self.run_start[latest]
         return np.where(runs > self.first_run[task], within, self.before[runs])
+
+    def cpu_at(self, task: Ints, time: Ints) -> Ints:
+        """The CPU of each task's latest run that had begun by then, NULL where there is none or it is not known."""
+        runs = count_until(self.first_run, self.run_start, task, time)
+        cpu: Ints = np.append(self._cpu[self.runs], NULL)[runs - 1]
+        return np.where(runs > self.first_run[task], cpu, NULL)
 
     def running_on(self, cpu: Ints, time: Ints) -> Ints:
         """The task that ran on each CPU at each time, NULL where none did."""

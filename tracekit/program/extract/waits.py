@@ -35,11 +35,28 @@ class Wakeups:
             wakeups = wakeups.take(pa.array(np.argsort(at, kind="stable")))
         self.at = ints(wakeups, "at_ns")
         self.waker, self.wakee = ints(wakeups, "waker_id"), ints(wakeups, "wakee_id")
+        self.cpu = ints(wakeups, "cpu")
         self.reason = codes(wakeups, "reason", REASONS)
         self._by_wakee, self._bounds = by_group(self.wakee, len(line.first_row) - 1)
         self._at_by_wakee = self.at[self._by_wakee]
         self.by = line.moments(self.waker.clip(min=0), self.at)
         self.woke = (self.waker != NULL) & (self.by.runs > line.first_run[self.by.task])
+
+    def interrupts(self, line: Timeline) -> Moments:
+        """Where tasks were when an interrupt on their CPU woke somebody: another task, or the one that ran there,
+        which was about to wait.
+
+        A timer goes off on the CPU where it was set (timerfd_setup, hrtimer_start), which is the one that the waiting
+        task left: that counts where the recording does not tell the CPU. Go's tracer tells when a scheduler noticed
+        that the wait was over, which is later.
+        """
+        by_none = (self.waker == NULL) | (self.waker == self.wakee)
+        rows = np.flatnonzero(by_none & ~line.goroutines[self.wakee])
+        at = self.at[rows] - 1
+        cpu = np.where(self.cpu[rows] == NULL, line.cpu_at(self.wakee[rows], at), self.cpu[rows])
+        struck = np.full(len(rows), NULL)
+        struck[cpu != NULL] = line.running_on(cpu[cpu != NULL], at[cpu != NULL])
+        return line.moments(struck[struck != NULL], at[struck != NULL])
 
     def latest(self, task: Ints, after: Ints, until: Ints) -> Ints:
         """Row of each task's last wakeup in (after, until], NULL where there is none."""
