@@ -58,7 +58,11 @@ def test_an_interrupt_for_somebody_is_taken_from_whoever_ran_where_it_struck() -
         {"task_id": 1, "cpu": 0, "state": "RUNNING", "start_ns": 10_000, "end_ns": 50_000},
         {"task_id": 2, "cpu": 1, "state": "RUNNING", "start_ns": 10_000, "end_ns": 30_000},
     ]
-    for cpu, computed in ((1, [19_800, 39_900, 16_800]), (None, [19_800, 36_800, 19_900]), (0, [19_800, 36_800, 19_900])):
+    for cpu, computed in (
+        (1, [19_800, 39_900, 16_800]),
+        (None, [19_800, 36_800, 19_900]),
+        (0, [19_800, 36_800, 19_900]),
+    ):
         wakeups = [{"at_ns": 30_000, "waker_id": None, "wakee_id": 0, "cpu": cpu}]
         # switched in twice, once, once; without a CPU the timer is where the task set it
         assert _computing(extract(trace_of(tasks, intervals, wakeups), costs=costs)) == computed

@@ -45,7 +45,6 @@ class Pieces:
         starts[0] = True
         return np.flatnonzero(starts[: self.count])
 
-
     def holding(self, moments: Moments, ops: Operations) -> Ints:
         """How many of these moments each piece holds."""
         before = np.searchsorted(ops.place, moments.task + moments.runs + moments.offset, side="right")
