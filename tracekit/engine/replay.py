@@ -247,6 +247,7 @@ def _meta(
         "parameters": values,
         "program": program.meta,
         "end_ns": int(world.end_ns),
+        "done": {"at_ns": int(world.done_ns), "context_switches": int(world.done_switches)},
         "events": int(world.events),
         "outcome": outcome,
         "outcome_detail": detail,

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tracekit.engine import failure, variables
 from tracekit.engine import state as st
+from tracekit.engine.address_space import MOST_READERS
 from tracekit.errors import ModelError
 from tracekit.tables.bundle import Program
 from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
@@ -132,11 +133,16 @@ def costs(values: Mapping[str, int], form: str) -> Any:
         out.stack_copy_per_kib[row] = values["stack_copy_ns_per_kib"]
         out.handoff[row] = values["thread_handoff_ns"]
         out.reclaim[row] = values[f"{native}_reclaim_ns"]
+        out.map[row] = values["thread_map_ns"]
+        out.advise[row] = values["thread_advise_ns"]
+        out.unmap[row] = values["thread_unmap_ns"]
         out.spin[row] = values["goroutine_spin_ns"]
         out.new_g[row] = values["goroutine_new_ns"]
         if native == "process":
             out.cow[row] = values["cow_pages"] * values["cow_fault_ns"]
             out.fork_per_mib[row] = values["fork_ns_per_mib"]
+        else:
+            out.cow[row] = values["thread_first_ns"]
         for level in ("l1", "l2"):
             out[f"{level}_bytes"][row] = values[f"{level}_bytes"]
             out[f"{level}_per_kib"][row] = values[f"{level}_refill_ns_per_kib"]
@@ -233,7 +239,7 @@ def new_sim(
     segs, starts = segments(program)
     task_rows = tasks(program, starts, hosted)
     counting = own_space and (crashes or bool(np.isin(segs.kind, (st.S_CRASH, st.S_CLOSE)).any()))
-    most = max(fan_out(segs, starts), len(task_rows) if counting else 0)
+    most = max(fan_out(segs, starts), len(task_rows) if counting else 0, min(len(task_rows), MOST_READERS))
     thread_rows = _threads(task_rows, spaces(program, task_rows.converted, own_space), own_threads)
     thread_rows.weight[: np.count_nonzero(task_rows.layer == st.NATIVE)] = weights(program)[
         task_rows.layer == st.NATIVE
@@ -252,6 +258,9 @@ def new_sim(
     world.live_converted[:] = int(np.count_nonzero(task_rows.converted))
     world.crash_task[:] = st.NONE
     world.freed_head[:] = st.NONE
+    task_rows.joined[segs.target[segs.kind == st.S_JOIN]] = 1
+    world.mm_writer[:] = st.NONE
+    world.mm_head[:] = st.NONE
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(

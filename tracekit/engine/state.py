@@ -16,6 +16,7 @@ RUNNING, RUNNABLE, BLOCKED, NEW, EXITED = (STATES[n] for n in ("RUNNING", "RUNNA
 R_PREEMPTED, R_YIELD, R_WAKEUP, R_SPAWN = (REASONS[n] for n in ("preempted", "yield", "wakeup", "spawn"))
 R_SLEEP, R_IO, R_NETWORK, R_SYSCALL = (REASONS[n] for n in ("sleep", "io", "network", "syscall"))
 R_LOCK, R_SEND, R_RECV = (REASONS[n] for n in ("lock", "channel_send", "channel_recv"))
+R_UNINTERRUPTIBLE = REASONS["uninterruptible"]
 R_WAIT_GROUP, R_EVENT, R_JOIN = (REASONS[n] for n in ("wait_group", "event", "join"))
 O_SWITCH, O_SPACE, O_CACHE = (OVERHEADS[n] for n in ("switch", "address_space", "cache_refill"))
 O_SPAWN, O_SYNC, O_COPY = (OVERHEADS[n] for n in ("spawn", "sync", "ipc_copy"))
@@ -63,6 +64,8 @@ WORLD = np.dtype([
     ("quota", "i8"), ("period", "i8"), ("bandwidth_slice", "i8"), ("pool", "i8"), ("throttled", "i8"),
     ("cache_model", "i8"),
     ("own_space", "i8"), ("variables", "i8"), ("crashed", "i8"), ("cut", "i8"), ("counted", "i8"), ("struck", "i8"),
+    ("mm_writer", "i8"), ("mm_readers", "i8"), ("mm_head", "i8"), ("mm_woken", "i8"), ("stacks", "i8"), ("mm_tail", "i8"),
+    ("done_ns", "i8"), ("done_switches", "i8"), ("cache_holder", "i8"), ("cache_head", "i8"), ("cache_tail", "i8"), ("cache_contended", "i8"),
     ("crash_task", "i8"), ("crash_at", "i8"), ("lost_ns", "i8"), ("main_returns", "i8"),
 ], align=True)  # fmt: skip
 
@@ -73,7 +76,7 @@ TASK = np.dtype([
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
     ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
     ("warm_cpu", "i4"), ("timer_cpu", "i4"), ("late", "i1"),
-    ("asleep_at", "i8"), ("due", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
+    ("asleep_at", "i8"), ("due", "i1"), ("held", "i1"), ("joined", "i1"), ("writes", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([
@@ -108,7 +111,7 @@ COST = np.dtype([
     ("switch", "i8"), ("block", "i8"), ("dequeue", "i8"), ("channel_block", "i8"), ("wake", "i8"), ("spawn", "i8"), ("exit", "i8"), ("lock", "i8"),
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
-    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("halt", "i8"), ("far_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
+    ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("map", "i8"), ("advise", "i8"), ("unmap", "i8"), ("halt", "i8"), ("far_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
     ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import channels, closing, failure, sync, variables
-from tracekit.engine.hooks import creating, keeps_timer
+from tracekit.engine import channels, closing, failure, lifetime, sync, variables
+from tracekit.engine.hooks import keeps_timer
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
 from tracekit.engine.state import (
-    ENDS,
     HOSTED,
     NATIVE,
     O_COPY,
-    O_SPAWN,
     O_STACK,
     O_SYNC,
     O_SYSCALL,
@@ -51,7 +49,7 @@ from tracekit.engine.state import (
     YIELDS,
     Sim,
 )  # fmt: skip
-from tracekit.engine.waiting import block, start
+from tracekit.engine.waiting import block
 from tracekit.jit import njit
 from tracekit.vocabulary import OBJECT_KINDS
 
@@ -120,35 +118,6 @@ def _grow_stack(sim: Sim, cpu: int, task: int, depth: int) -> None:
 
 
 @njit
-def _spawn(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, target: int) -> None:
-    t = sim.tasks[task]
-    if t.paid == 0:  # the child runs when the creation is done, not before
-        t.paid = 1
-        costs = sim.costs[sim.tasks[target].layer]
-        # fork copies the page tables of what its caller has touched (copy_page_range); the rest is in `spawn`
-        grown = max(t.resident - costs.resident, 0)
-        extra = creating(runtime, sim, cpu) if sim.tasks[target].layer == HOSTED else 0
-        charge(sim, cpu, task, O_SPAWN, costs.spawn + extra + (grown * costs.fork_per_mib >> 20))
-        return
-    t.paid = 0
-    t.pc += 1
-    start(runtime, kernel, sim, target, cpu, task)
-    variables.inherit(sim, target, task)
-
-
-@njit
-def _exit(sim: Sim, cpu: int, task: int) -> None:
-    t = sim.tasks[task]
-    costs = sim.costs[t.layer]
-    sim.threads[t.thread].leaving = ENDS
-    charge(sim, cpu, task, O_SPAWN, costs.exit)
-    joiner = t.joiners
-    while joiner >= 0:
-        charge(sim, cpu, task, O_SYNC, sim.costs[sim.tasks[joiner].layer].wake)
-        joiner = sim.tasks[joiner].next
-
-
-@njit
 def _use_object(
     runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, kind: int, item: int, size: int, count: int
 ) -> None:
@@ -189,7 +158,7 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         t.copied = 0
         return
     if t.pc == t.end:
-        _exit(sim, cpu, task)
+        lifetime.end(runtime, kernel, sim, cpu, task)
         return
     segment = sim.segments[t.pc]
     kind = segment.kind
@@ -203,9 +172,9 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     elif S_SLEEP <= kind <= S_ARRIVAL:  # the timed waits stand together in the vocabulary
         _timed_wait(runtime, sim, cpu, task, kind, segment.duration)
     elif kind == S_SPAWN:
-        _spawn(runtime, kernel, sim, cpu, task, segment.target)
+        lifetime.spawn(runtime, kernel, sim, cpu, task, segment.target)
     elif kind == S_JOIN:
-        sync.join(sim, cpu, task, segment.target)
+        lifetime.join(runtime, kernel, sim, cpu, task, segment.target)
     elif kind == S_YIELD:
         t.pc += 1
         sim.threads[t.thread].leaving = YIELDS
@@ -218,4 +187,4 @@ def step(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
         failure.crash(sim, cpu, task)
     elif kind == S_EXIT:
         t.end = t.pc
-        _exit(sim, cpu, task)
+        lifetime.end(runtime, kernel, sim, cpu, task)

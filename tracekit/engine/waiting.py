@@ -104,6 +104,13 @@ def start(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, parent: int)
 
 
 @njit
+def shares_space(sim: Sim, task: int) -> bool:
+    """Whether the task is a thread in an address space in which others are created and end (engine/address_space.py)."""
+    t = sim.tasks[task]
+    return t.layer == NATIVE and t.converted and not sim.world[0].own_space and sim.costs[NATIVE].map > 0
+
+
+@njit
 def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     """The task has ended; who joins it goes on (paid for with the exit)."""
     t = sim.tasks[task]
@@ -125,6 +132,8 @@ def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     t.joiners = NONE
     while joiner >= 0:
         following = sim.tasks[joiner].next
+        if shares_space(sim, joiner):  # it frees the stack before it goes on
+            sim.tasks[joiner].retry = 1
         unblock(runtime, kernel, sim, joiner, cpu, task)
         joiner = following
 

@@ -73,6 +73,13 @@ _MACHINE_COSTS = {
         "ns",
         "an M that returns from a system call without its P: looking for another, or queueing its task",
     ),
+    "thread_map_ns": ("ns", "of creating a thread the part that holds its address space's lock: mapping a stack"),
+    "thread_advise_ns": ("ns", "of a thread's end the part that shares its address space's lock: giving pages back"),
+    "thread_unmap_ns": ("ns", "of a thread's end the part that holds its address space's lock: unmapping a stack"),
+    "thread_first_ns": (
+        "ns",
+        "what a new thread pays before its first instruction: its stack's pages, the C library's set-up",
+    ),
     "process_reclaim_ns": ("ns", "from the end of a process until its memory is free"),
     "thread_reclaim_ns": ("ns", "from the end of a thread until its memory is free, or another's"),
     "go_runtime_resident_bytes": ("bytes", "physical memory of the Go runtime itself"),

@@ -428,6 +428,33 @@ static void *wait_for_end(void *mutex)
     return NULL;
 }
 
+/* What creating and ending threads does to their address space: stacks that nobody used before. */
+static void stacks(void)
+{
+    enum { COUNT = 200, SIZE = 8 << 20 };
+    static char *stack[COUNT];
+    double map[COUNT], advise[COUNT], unmap[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        int64_t begin = now();
+        stack[i] = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+        if (stack[i] == MAP_FAILED || mprotect(stack[i] + 4096, SIZE - 4096, PROT_READ | PROT_WRITE))
+            exit(1);
+        map[i] = (double)(now() - begin);
+        stack[i][SIZE - 100] = stack[i][SIZE - 5000] = 1;
+    }
+    for (int i = 0; i < COUNT; i++) {
+        int64_t begin = now();
+        madvise(stack[i] + 4096, SIZE - 5 * 4096, MADV_DONTNEED);
+        int64_t between = now();
+        munmap(stack[i], SIZE);
+        advise[i] = (double)(between - begin);
+        unmap[i] = (double)(now() - between);
+    }
+    say("map_stack", median(map, COUNT));
+    say("advise_stack", median(advise, COUNT));
+    say("unmap_stack", median(unmap, COUNT));
+}
+
 static void operations(void)
 {
     /* glibc locks without atomic operations while there is one thread: no program that needs a lock is so. */
@@ -649,8 +676,15 @@ static void lives(void)
 
 /* Many at once, as programs do it: children that are created while others wait to run, each on a stack or in an
  * address space that has been used before or not. */
+enum { MANY = 500 };
+static double at_start[MANY];
+static atomic_int started;
+
 static void *gate_keeper(void *lock)
 {
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    at_start[atomic_fetch_add(&started, 1) % MANY] = (double)(t.tv_sec * 1000000000LL + t.tv_nsec);
     pthread_mutex_lock(lock);
     pthread_mutex_unlock(lock);
     return NULL;
@@ -658,7 +692,6 @@ static void *gate_keeper(void *lock)
 
 static void crowds(void)
 {
-    enum { MANY = 500 };
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_t threads[MANY];
     double create[5], end[5];
@@ -676,6 +709,7 @@ static void crowds(void)
     }
     say("thread_create_of_500", median(create, 5));
     say("thread_run_and_end_of_500", median(end, 5));
+    say("thread_cpu_time_at_start", median(at_start, MANY));
     for (int r = 0; r < 5; r++) {
         pid_t children[MANY];
         int64_t begin = now();
@@ -1037,6 +1071,7 @@ int main(int argc, char **argv)
     hand_overs();
     lives();
     crowds();
+    stacks();
     timers();
     say("thirty_pauses", TIMED(pause_once(), 3000) * 30);
     ticks();

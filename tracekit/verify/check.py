@@ -107,7 +107,7 @@ def _latencies(trace: Any, form: str) -> dict[str, float]:
     named = (
         tasks.filter(pl.col("name") == PROCESS) if form != "goroutine" else tasks.filter(pl.col("kind") == "goroutine")
     )
-    found = quantities(trace, len(named), named["task_id"].to_list())
+    found = quantities(trace, named["task_id"].to_list())
     return {name: value for name, value in found.items() if name.startswith("wakeup")}
 
 

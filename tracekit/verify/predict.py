@@ -42,17 +42,31 @@ def _predict(
     if form == "goroutine":
         parameters["goroutine.sysmon_start_ns"] = SYSMON_START_NS
     run = replay(program, form, cpus=cpus, profile=profile, seed=seed, parameters=parameters)
-    found = quantities(_as_recorded(run, form), program.tables["tasks"].num_rows)
+    found = quantities(_as_recorded(run, form))
+    if (
+        "makespan" in found
+    ):  # the runners note when a task has done its last step, not when its thread or process is gone
+        found["makespan"] = run.meta["done"]["at_ns"]
+        found["throughput"] = program.tables["tasks"].num_rows * 1e9 / max(found["makespan"], 1)
     if form == "goroutine" and "peak_memory" in found:  # what is measured is above a runner that idles
         found["peak_memory"] -= profile.value("go_runtime_resident_bytes")
-    if form == "thread" and "context_switches" in found:
-        # getrusage misses each thread's last switch: its counts join the process's before it (exit.c: __exit_signal)
-        found["context_switches"] -= run.frame("tasks")["end_ns"].count()
+    if form == "thread" and "cpu_time" in found:
+        found |= _until_done(run, found["cpu_time"])
     recorded = profile.form_costs(form, RECORDERS[form])
     for name in ("wakeup_p50", "wakeup_p99"):
         if name in found:
             found[name] = _noted(found[name], form, recorded.recorder_event_ns)
     return found, run
+
+
+def _until_done(run: Run, cpu_ns: float) -> dict[str, float]:
+    """What getrusage tells of a process when its threads have done their last steps, and some are still on their way out.
+    It misses each ended thread's last switch, as counts join the process's before it (exit.c: __exit_signal)."""
+    done = run.meta["done"]
+    late = run.frame("intervals").filter((pl.col("state") == "RUNNING") & (pl.col("end_ns") > done["at_ns"]))
+    after_ns = float((late["end_ns"] - late["start_ns"].clip(done["at_ns"])).sum())
+    ended = (run.frame("tasks")["end_ns"] <= done["at_ns"]).sum()
+    return {"cpu_time": cpu_ns - after_ns, "context_switches": done["context_switches"] - ended}
 
 
 def _noted(latency_ns: float, form: str, event_ns: int) -> float:
@@ -77,7 +91,7 @@ def _as_recorded(run: Run, form: str) -> Run:
     return Run({**run.tables, "wakeups": table}, run.meta)
 
 
-def quantities(bundle: Trace | Run, tasks: int, only: list[int] | None = None) -> dict[str, float]:
+def quantities(bundle: Trace | Run, only: list[int] | None = None) -> dict[str, float]:
     """A run's or a recording's metrics under the names of `QUANTITIES`; `only` restricts to these task_ids."""
     values = {(metric, label): value for metric, label, value, _ in measure(bundle, tasks=only).iter_rows()}
     found = {name: values[key] for key, name in _METRICS.items() if key in values}
@@ -86,6 +100,4 @@ def quantities(bundle: Trace | Run, tasks: int, only: list[int] | None = None) -
     switches = [values[name, ""] for name in _SWITCHES if (name, "") in values]
     if switches:
         found["context_switches"] = sum(switches)
-    if found.get("makespan"):
-        found["throughput"] = tasks * 1e9 / found["makespan"]
     return found

@@ -65,7 +65,8 @@ _LIVES = [
          " - ".join(_PROCESS_LIFE) + " - cow_pages * cow_fault_ns",
          lambda v: v[_PROCESS_LIFE[0]] - sum(v[n] for n in _PROCESS_LIFE[1:]) - v["cow_pages"] * v["cow_fault_ns"]),
     _difference("thread_spawn_ns", "thread_create_of_500"),
-    _difference("thread_exit_ns", "thread_run_and_end_of_500", "thread_switch_ns"),
+    _difference("thread_first_ns", "thread_cpu_time_at_start"),
+    _difference("thread_exit_ns", "thread_run_and_end_of_500", "thread_switch_ns", "thread_first_ns"),
 ]  # fmt: skip
 
 
@@ -90,6 +91,9 @@ C_RULES = [
     *_form("process", _difference("process_channel_ns", "pipe_write_read_1_byte", share=0.5), ("address_space_ns",)),
     *_form("thread", _difference("thread_channel_ns", "thread_channel"), ()),
     *_LIVES,
+    _difference("thread_map_ns", "map_stack"),
+    _difference("thread_advise_ns", "advise_stack"),
+    _difference("thread_unmap_ns", "unmap_stack"),
     _difference("syscall_ns", "syscall"),
     _difference("copy_ns_per_kib", "pipe_write_read_32768_bytes", "pipe_write_read_1_byte",
                 share=1 / _PIPE_COPIES_KIB),

@@ -164,4 +164,4 @@ def _timed_waits(found: Measurements, form: str) -> None:
             prepared.execute(form, cpus=cpus, recorder=under_perf(target))
             trace = ingest(target)
             named = trace.frame("tasks").filter(pl.col("name") == PROCESS)["task_id"].to_list()
-            found.add("timer_wakeup", quantities(trace, 1, named)["wakeup_p50"])
+            found.add("timer_wakeup", quantities(trace, named)["wakeup_p50"])
