@@ -68,6 +68,13 @@ def test_an_interrupt_for_somebody_is_taken_from_whoever_ran_where_it_struck() -
         assert _computing(extract(trace_of(tasks, intervals, wakeups), costs=costs)) == computed
 
 
+def test_a_recorder_that_tells_of_each_switch_twice_is_paid_twice() -> None:
+    costs = FormCosts(0, 0, 0, 0, recorder_event_ns=1_000)
+    story = "a: R 0-10"
+    assert _computing(extract(trace(story, events=30, repeats=0), costs=costs)) == [9_000]
+    assert _computing(extract(trace(story, events=30, repeats=15), costs=costs)) == [8_000]
+
+
 def _computing(program: Program) -> list[int]:
     """Of each task, in ns."""
     segments = program.frame("segments").filter(pl.col("kind").cast(pl.String) == "compute")

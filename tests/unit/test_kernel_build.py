@@ -113,6 +113,17 @@ def test_waking_twice_counts_once() -> None:
     assert policy(made, "RUNNABLE") == 1
 
 
+def test_events_that_tell_once_more_of_a_switch_or_a_wakeup_are_counted() -> None:
+    made = built("""
+        1000 cpu0 1 stat_runtime 1 50
+        1000 cpu0 1 switch S 2
+        1100 cpu0 2 waking 1 cpu0
+        1200 cpu0 2 wakeup 1 cpu0
+        1300 cpu0 2 switch R+ 1
+    """)
+    assert (made.events, made.repeats) == (5, 2)
+
+
 WAKING_AND_WAKEUP = """
     0 cpu0 1 switch S 2
     10 cpu0 2 waking 1 cpu0

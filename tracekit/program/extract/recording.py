@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,9 @@ def from_recording(
     removed: dict[str, int] = {}
     if costs is not None:
         ended = ints(tasks, "end_ns") != NULL
-        compute, removed = take_out(line, ops, pieces, compute, ended, wakeups.interrupts(line), costs)
+        compute, removed = take_out(
+            line, ops, pieces, compute, ended, wakeups.interrupts(line), _recorded(bundle, costs)
+        )
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}
@@ -55,6 +58,14 @@ def from_recording(
     }
     policies = _policies(bundle, line, waits, ops, converted, chosen)
     return Program(tables, _meta(bundle, _coverage(waits, converted), removed, policies, objects))
+
+
+def _recorded(bundle: Trace | Run, costs: FormCosts) -> FormCosts:
+    """Costs with the recorder's events as they came: some recorders tell of each switch and wakeup more than once."""
+    events, repeats = bundle.meta.get("events") or 0, bundle.meta.get("repeats") or 0
+    if not 0 < repeats < events:
+        return costs
+    return replace(costs, recorder_event_ns=costs.recorder_event_ns * events // (events - repeats))
 
 
 def _spawns(line: Timeline, tasks: pa.Table) -> Spawns:

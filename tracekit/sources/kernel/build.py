@@ -39,6 +39,7 @@ class Built:
     origin_ns: int
     end_ns: int
     events: int
+    repeats: int
     cpus: int
     form: str | None
     policies: list[dict[str, object]]
@@ -79,6 +80,7 @@ def _build(stream: KernelStream, sink: Sink | None, report: Callable[[int], None
         building.opening.origin_ns or 0,
         building.end_ns,
         building.events,
+        building.repeats,
         building.cpus,
         form,
         stream.policies + _policies(building, stream.wakeup),
@@ -91,7 +93,7 @@ class _Building:
     def __init__(self, sink: Sink, opening: Opening, report: Callable[[int], None]) -> None:
         self.sink, self.opening, self.report = sink, opening, report
         self.world = new_world()
-        self.end_ns = self.events = self.cpus = 0
+        self.end_ns = self.events = self.cpus = self._accountings = 0
         self.wakeups = {"waking": 0, "wakeup": 0}
         self._names: dict[int, str] = {}  # of tasks, the last that each was called
         self._bad: list[Records] = []
@@ -146,14 +148,21 @@ class _Building:
         """Returns how many tids and CPUs there must be places for."""
         found = np.zeros(TALLIES, np.int64)
         tally(events, found)
-        told, last_ns, tids, cpus, wakings, wakeups = found.tolist()
+        told, last_ns, tids, cpus, wakings, wakeups, accountings = found.tolist()
         self.events += told
         self.cpus = max(self.cpus, cpus)
         if told and origin_ns is not None:
             self.end_ns = last_ns - origin_ns
         self.wakeups["waking"] += wakings
         self.wakeups["wakeup"] += wakeups
+        self._accountings += accountings
         return tids, cpus
+
+    @property
+    def repeats(self) -> int:
+        """Events that come with every switch and wakeup once more (kernel/sched/fair.c: update_curr), and wakeups whose
+        waking was told."""
+        return self._accountings + (self.wakeups["wakeup"] if self.wakeups["waking"] else 0)
 
     def _hand_on(self) -> None:
         tasks = self.world.tasks[: self.world.counts[k.N_TASKS]]

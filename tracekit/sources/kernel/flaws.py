@@ -7,11 +7,22 @@ import numpy.typing as npt
 
 from tracekit.jit import cached_njit, lean
 from tracekit.sources.kernel.events import CPU_MAX, PID_MAX, Number, Records, Row, Rows, wide
-from tracekit.sources.kernel.world import AIMLESS, EXEC, EXIT, FLAWED, NULL, SWITCH, SYS_ENTER, WAKEUP, WAKING
+from tracekit.sources.kernel.world import (
+    AIMLESS,
+    EXEC,
+    EXIT,
+    FLAWED,
+    NULL,
+    STAT_RUNTIME,
+    SWITCH,
+    SYS_ENTER,
+    WAKEUP,
+    WAKING,
+)
 
 # Positions in what `tally` gives.
-SCHEDULING, LAST_NS, TIDS, CPUS, WAKINGS, WAKEUPS = (wide(place) for place in range(6))
-TALLIES = 6
+SCHEDULING, LAST_NS, TIDS, CPUS, WAKINGS, WAKEUPS, ACCOUNTINGS = (wide(place) for place in range(7))
+TALLIES = 7
 
 
 @lean
@@ -46,7 +57,7 @@ def find_flaws(events: Records, flaws: npt.NDArray[np.int8]) -> int:
 @cached_njit
 def tally(events: Records, found: Rows) -> None:
     """Of events without flaws: how many are about scheduling, the last of these's time, how many tids and CPUs there
-    must be places for, how many are wakings and wakeups. `found` is zeros."""
+    must be places for, how many are wakings, wakeups and accountings. `found` is zeros."""
     for row in range(len(events)):
         event = events[row]
         kind, cpu = event["kind"], event["cpu"]
@@ -57,3 +68,4 @@ def tally(events: Records, found: Rows) -> None:
         found[CPUS] = max(found[CPUS], wide(cpu) + 1)
         found[WAKINGS] += kind == WAKING
         found[WAKEUPS] += kind == WAKEUP
+        found[ACCOUNTINGS] += kind == STAT_RUNTIME

@@ -172,6 +172,7 @@ def _meta(built: Built, notes: Notes, text: Text, ticks: bool) -> dict[str, Any]
         "cpus": notes.cpus or built.cpus,
         "end_ns": built.end_ns,
         "events": built.events,
+        "repeats": built.repeats,
         "form": built.form,
         "policies": built.policies,
         "tool_version": __version__,

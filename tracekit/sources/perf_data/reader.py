@@ -102,6 +102,7 @@ def _meta(built: Built, header: Header, notes: Notes, where: str, size: int, dig
         "cpus": notes.cpus or built.cpus,
         "end_ns": built.end_ns,
         "events": built.events,
+        "repeats": built.repeats,
         "form": built.form,
         "policies": built.policies,
         "tool_version": __version__,

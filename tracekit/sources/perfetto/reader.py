@@ -68,6 +68,7 @@ def _meta(built: Built, perfetto: Recording, where: str, size: int, digest: str)
         "cpus": max(facts.cpus or 0, built.cpus),
         "end_ns": built.end_ns,
         "events": built.events,
+        "repeats": built.repeats,
         "form": built.form,
         "policies": built.policies,
         "tool_version": __version__,

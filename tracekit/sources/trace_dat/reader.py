@@ -166,6 +166,7 @@ def _meta(built: Built, file: _File, digest: str) -> dict[str, Any]:
         "cpus": said.cpus or built.cpus,
         "end_ns": built.end_ns,
         "events": built.events,
+        "repeats": built.repeats,
         "form": built.form,
         "policies": built.policies,
         "tool_version": __version__,
