@@ -75,6 +75,7 @@ def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, si
     if o.closed:
         failure.crash(sim, cpu, task)
         return
+    sim.cpus[cpu].entered = 1 if o.most_pages > 0 else 0  # a pipe's operations are system calls
     if not t.retry:
         operate(sim, cpu, task, item, sim.costs[t.layer].channel)
         charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
@@ -114,6 +115,7 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
     """Take the oldest message of a channel. Queued messages count as equally long: their bytes are conserved."""
     o = sim.objects[item]
     t = sim.tasks[task]
+    sim.cpus[cpu].entered = 1 if o.most_pages > 0 else 0
     if t.retry:
         o.due_messages -= 1
     else:

@@ -85,12 +85,16 @@ def interrupt(sim: Sim, cpu: int) -> None:
 
 @njit
 def _interrupt_from(sim: Sim, cpu: int, sender: int) -> None:
-    """Another CPU's interrupt stops what cpu does: it gets there resched_ns later, unless cpu enters the kernel before."""
+    """Another CPU's interrupt stops what cpu does: it gets there resched_ns later, unless cpu enters the kernel before,
+    and sees on its way out that it is to reschedule."""
     c = sim.cpus[cpu]
     until = sim.world[0].now + sim.costs[NATIVE].resched
     if sender < 0 or sender == cpu or sim.costs[NATIVE].resched == 0:
+        c.resched_at = sim.world[0].now
         interrupt(sim, cpu)
-    elif c.active and c.act_end > until:
+        return
+    c.resched_at = until if c.resched_at < sim.world[0].now else min(until, c.resched_at)
+    if c.active and c.act_end > until:
         sim.threads[c.thread].carry += c.act_end - until
         c.act_end = until
         arm(sim, cpu_slot(sim, cpu), until)
@@ -171,6 +175,8 @@ def wake_thread(kernel: Any, sim: Sim, thread: int, waker_cpu: int, new: bool) -
     if sim.threads[thread].state == T_RUNNABLE or sim.threads[thread].state == T_RUNNING:
         fail(sim, NOT_BLOCKED, sim.threads[thread].task, thread)
         return NONE
+    if waker_cpu >= 0:
+        sim.cpus[waker_cpu].entered = 1
     cpu = select_cpu(kernel, sim, thread, waker_cpu)
     if cpu < 0 or cpu >= sim.cpus.size:
         fail(sim, BAD_CPU, sim.threads[thread].task, cpu)
@@ -220,6 +226,7 @@ def _enter(kernel: Any, sim: Sim, cpu: int, thread: int) -> None:
     world = sim.world[0]
     c.thread = thread
     c.idle = BUSY
+    c.entered = 1
     c.accounted = world.now
     c.slice_start = world.now
     th.state = T_RUNNING

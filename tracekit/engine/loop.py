@@ -183,7 +183,7 @@ def proceed(runtime: Any, kernel: Any, sim: Sim, cpu: int) -> None:
             continue
         th = sim.threads[c.thread]
         task = th.task
-        if c.resched:
+        if c.resched and (c.entered or world.now >= c.resched_at):
             if c.pending > 0:  # the kernel reschedules on its way back to user space, with its work done
                 _spend(sim, cpu, c.pending)
                 break
@@ -199,8 +199,12 @@ def proceed(runtime: Any, kernel: Any, sim: Sim, cpu: int) -> None:
                 sim.tasks[task].remaining = 0
         if total > 0:
             th.carry = 0
+            if c.resched and world.now + total > c.resched_at:  # the interrupt is on its way
+                th.carry = world.now + total - c.resched_at
+                total = c.resched_at - world.now
             _spend(sim, cpu, total)
             break
+        c.entered = 0
         if task < 0:
             _find_task(runtime, kernel, sim, cpu)
         elif th.returning:

@@ -88,7 +88,7 @@ CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
     ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
-    ("idle_since", "i8"), ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
+    ("idle_since", "i8"), ("resched_at", "i8"), ("entered", "i1"), ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
 ], align=True)  # fmt: skip
 BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
 ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)

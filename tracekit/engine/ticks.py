@@ -63,6 +63,7 @@ def on_tick(kernel: Any, sim: Sim, cpu: int) -> None:
     out = not has_runtime(sim, cpu)
     if tick(kernel, sim, cpu) or out:
         c.resched = 1
+        c.resched_at = sim.world[0].now
         c.unaccounted = 0
         interrupt(sim, cpu)
     if c.queued > 0:

@@ -40,6 +40,7 @@ def block(sim: Sim, cpu: int, task: int, reason: int, cost_kind: int, cost_ns: i
     if not t.retry:
         t.blocked_at = sim.world[0].now
     sim.threads[t.thread].leaving = BLOCKS
+    sim.cpus[cpu].entered = 1
     if t.far:  # what the kernel knows of it was last written by another CPU, and is in that one's cache
         t.far = 0
         cost_ns += sim.costs[NATIVE].far_wake
