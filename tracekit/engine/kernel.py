@@ -38,7 +38,6 @@ from tracekit.engine.state import (
     RUNNABLE,
     RUNNING,
     T_BLOCKED,
-    T_ENDED,
     T_RUNNABLE,
     T_RUNNING,
     THROTTLED,
@@ -291,11 +290,6 @@ def leave(kernel: Any, sim: Sim, cpu: int, state: int) -> None:
         blocking(kernel, sim, cpu, thread)
     sim.world[0].voluntary += 1  # an exit too: the kernel counts whatever leaves not runnable
     sim.threads[thread].state = state
-    if state == T_ENDED:
-        given = sim.threads[thread].given
-        c.load = max(c.load - 1.0, 0.0)
-        c.util = max(c.util - given, 0.0)
-        c.runnable = max(c.runnable - given, 0.0)
     c.left = 1
     c.left_by = sim.threads[thread].task
     c.thread = NONE

@@ -81,14 +81,14 @@ TASK = np.dtype([
 
 THREAD = np.dtype([
     ("task", "i4"), ("cpu", "i4"), ("queue", "i4"), ("space", "i4"), ("state", "i1"), ("leaving", "i1"), ("returning", "i1"),
-    ("preempt", "i1"), ("weight", "i4"), ("carry", "i8"), ("queued_at", "i8"), ("given", "f8"),
+    ("preempt", "i1"), ("weight", "i4"), ("carry", "i8"), ("queued_at", "i8"),
 ], align=True)  # fmt: skip
 
 CPU = np.dtype([
     ("thread", "i4"), ("queued", "i4"), ("last_space", "i4"), ("resched", "i1"), ("idle", "i1"), ("active", "i1"),
     ("act_end", "i8"), ("pending", "i8"), ("accounted", "i8"),
     ("slice_start", "i8"), ("runtime", "i8"), ("throttled_at", "i8"), ("touched", "i8"), ("next_asid", "i4"),
-    ("idle_since", "i8"), ("resched_at", "i8"), ("entered", "i1"), ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("runnable", "f8"), ("load", "f8"), ("util", "f8"), ("averaged_at", "i8"),
+    ("idle_since", "i8"), ("resched_at", "i8"), ("entered", "i1"), ("unaccounted", "i1"), ("left", "i1"), ("left_by", "i4"), ("average", "f8"), ("averaged_at", "i8"),
 ], align=True)  # fmt: skip
 BUSY, IDLE, WAKING, THROTTLED = 0, 1, 2, 3  # CPU.idle
 ASIDS = 6  # address spaces whose TLB entries a CPU keeps apart (TLB_NR_DYN_ASIDS, arch/x86/include/asm/tlbflush.h)

@@ -36,7 +36,6 @@ from tracekit.jit import njit
 WAKEE = np.dtype([("last", "i4"), ("flips", "i4"), ("recent", "i4"), ("decayed_at", "i8")], align=True)
 DECAY_NS = 1_000_000_000  # record_wakee halves the count of flips once a second
 HALF_LIFE_NS = 32_000_000  # of PELT's averages (kernel/sched/pelt.c)
-IMBALANCE = 0.17
 CROWDED = 1 / 1.17  # a CPU's average of threads from which on it counts as overloaded (imbalance_pct 117)
 
 
@@ -56,28 +55,15 @@ def load(sim: Sim, cpu: int) -> int:
 
 
 @njit
-def _update(sim: Sim, cpu: int) -> None:
-    """Bring the CPU's averages up to now, as if the threads that are there had been there since the last time."""
+def _crowding(sim: Sim, cpu: int) -> float:
+    """Threads on cpu averaged with a half-life of 32 ms, as of now (runnable_avg); the sum is brought up to date only
+    here, as if the threads that are there now had been there since the last new one was placed."""
     c = sim.cpus[cpu]
     now = sim.world[0].now
     left = 0.5 ** ((now - c.averaged_at) / HALF_LIFE_NS)
-    here = load(sim, cpu)
-    c.runnable = here + left * (c.runnable - here)
-    c.load = here + left * (c.load - here)
-    c.util = (here > 0) + left * (c.util - (here > 0))
+    c.average = left * c.average + (1 - left) * load(sim, cpu)
     c.averaged_at = now
-
-
-@njit
-def _group_type(sim: Sim, cpu: int) -> int:
-    """0: has room, 1: busy, 2: overloaded (group_has_capacity, group_is_overloaded; of one CPU)."""
-    c = sim.cpus[cpu]
-    here = load(sim, cpu)
-    if here > 1 and (c.util > CROWDED or c.runnable > 1 / CROWDED):
-        return 2
-    if here < 1 or (c.runnable <= 1 / CROWDED and c.util < CROWDED):
-        return 0
-    return 1
+    return c.average
 
 
 @njit
@@ -91,43 +77,25 @@ def _least_loaded(sim: Sim) -> int:
 
 
 @njit
-def _idlest(sim: Sim, thread: int, start: int) -> int:
-    """The CPU for a new thread: start's, unless another is less taken, or as much but by a load less by 17 %."""
-    _update(sim, start)
+def _idlest(sim: Sim, start: int) -> int:
+    """The CPU for a new thread: an idle one; else, of the crowded ones, the least crowded; else start."""
+    cpus = sim.cpus.size
     best = start
-    kind = _group_type(sim, start)
-    for i in range(1, sim.cpus.size):
+    least = _crowding(sim, start)
+    crowded = load(sim, start) > 1 and least > CROWDED
+    if load(sim, start) == 0:
+        return start
+    for i in range(1, cpus):
         cpu = start + i
-        if cpu >= sim.cpus.size:
-            cpu -= sim.cpus.size
-        _update(sim, cpu)
-        other = _group_type(sim, cpu)
-        fewer = (
-            load(sim, cpu) == 0 and load(sim, best) > 0
-            if other == 0
-            else (
-                sim.cpus[cpu].load < sim.cpus[best].load + IMBALANCE
-                and sim.cpus[best].load > sim.cpus[cpu].load / CROWDED
-            )
-        )
-        if other < kind or (other == kind and fewer):
+        if cpu >= cpus:
+            cpu -= cpus
+        if sim.cpus[cpu].idle == IDLE and load(sim, cpu) == 0:
+            return cpu
+        here = _crowding(sim, cpu)
+        if crowded and (here <= CROWDED or 1.17 * here < least):
             best = cpu
-            kind = other
-    _expect(sim, best, thread)
+            least = here / 1.17
     return best
-
-
-@njit
-def _expect(sim: Sim, cpu: int, thread: int) -> None:
-    """A new thread counts in full at once (init_entity_runnable_average), and is expected to run as much as the others
-    there do for their weight, but no more than half of what is left (post_init_entity_util_avg)."""
-    c = sim.cpus[cpu]
-    half = max(1.0 - c.util, 0.0) / 2
-    given = min(c.util / (c.load + 1 / 1024), half) if c.util > 0 else half
-    c.load += 1
-    c.util += given
-    c.runnable += given
-    sim.threads[thread].given = given
 
 
 @njit
@@ -180,7 +148,7 @@ def wake_placement(sim: Sim, wakees: Records, spread: int, thread: int, waker_cp
     """The CPU for a waking thread."""
     previous = sim.threads[thread].cpu
     if previous == NONE:
-        return _idlest(sim, thread, waker_cpu) if waker_cpu >= 0 else _least_loaded(sim)
+        return _idlest(sim, waker_cpu) if waker_cpu >= 0 else _least_loaded(sim)
     if spread == 0:
         return previous
     target = previous
