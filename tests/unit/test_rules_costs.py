@@ -67,9 +67,9 @@ PARENT = {"p": [("stack", 2 << 20), ("spawn", "c"), compute(1)], "c": [compute(1
 
 
 def test_fork_copies_page_tables_by_resident_size() -> None:
-    # copy_page_range (mm/memory.c): what p has touched beyond its first 8 KiB of stack, at so much a MiB
+    # copy_page_range (mm/memory.c): what p has touched of its stack, at so much a MiB
     profile = free_profile(fork_ns_per_mib=20_000)
-    assert charged(free(program(PARENT), "process", profile=profile), "spawn") == [20_000 * ((2 << 20) - 8192) >> 20]
+    assert charged(free(program(PARENT), "process", profile=profile), "spawn") == [20_000 * 2]
     assert charged(free(program(PARENT), "thread", profile=profile), "spawn") == []
 
 
@@ -141,3 +141,32 @@ def test_messages_between_processes_are_copied() -> None:
     profile = free_profile(copy_ns_per_kib=100)
     assert sum(charged(free(work, "process", profile=profile), "ipc_copy")) == 2 * 4 * 100
     assert charged(free(work, "thread", profile=profile), "ipc_copy") == []
+
+
+def held(run: Run) -> list[tuple[int, int]]:
+    """Resident memory from each time on at which it changes."""
+    rows = run.frame("memory").select("at_ns", "resident_bytes").rows()
+    return [row for before, row in zip([(0, 0), *rows], rows, strict=False) if row[1] != before[1]]
+
+
+def test_of_an_ended_process_pages_are_free_at_once_and_page_tables_later() -> None:
+    # exit_mmap, and tlb_remove_table_free (mm/mmap.c, mm/mmu_gather.c): page tables wait for a grace period of RCU
+    profile = free_profile(process_resident_bytes=100, process_reclaim_bytes=40, process_reclaim_ns=5 * MS)
+    work = {"p": [("spawn", "c"), compute(1), ("spawn", "d"), compute(9)], "c": [compute(2)], "d": [compute(2)]}
+    before_the_end = [(0, 200), (MS, 300), (2 * MS, 240), (3 * MS, 180), (7 * MS, 140), (8 * MS, 100)]
+    assert held(free(program(work), "process", cpus=3, profile=profile)) == [*before_the_end, (10 * MS, 40), (10 * MS, 0)]
+
+
+def test_pipes_hold_pages_beside_their_processes() -> None:
+    # four messages of 4 KiB, and two spare pages (fs/pipe.c); threads hand over pointers
+    profile = free_profile(process_resident_bytes=100, thread_resident_bytes=100)
+    work = program({"p": [("send", "c", 4096), compute(1)], "q": [("recv", "c"), compute(1)]}, {"c": ("channel", 4)})
+    assert max(bytes_ for _, bytes_ in held(free(work, "process", profile=profile))) == 200 + 6 * 4096
+    assert max(bytes_ for _, bytes_ in held(free(work, "thread", profile=profile))) == 200
+
+
+def test_the_first_page_of_a_threads_stack_is_there_and_none_of_a_forked_child() -> None:
+    profile = free_profile(page_fault_ns=10)
+    work = program({"p": [("stack", 6 << 10), compute(1)]})
+    assert charged(free(work, "thread", profile=profile), "stack_growth") == [10]
+    assert charged(free(work, "process", profile=profile), "stack_growth") == [20]

@@ -102,7 +102,8 @@ def add_memory(sim: Sim, resident: int, virtual: int) -> None:
 
 @njit
 def free_later(sim: Sim, task: int) -> None:
-    """The kernel keeps what an ended task held until a grace period of RCU is over (put_task_struct_rcu_user)."""
+    """Pages and the kernel stack are free at the end (exit_mmap, exit_task_stack_account); page tables and the task's
+    structures when grace periods of RCU are over (tlb_remove_table_free, put_task_struct_rcu_user)."""
     world = sim.world[0]
     sim.tasks[task].next = NONE
     if world.freed_head < 0:

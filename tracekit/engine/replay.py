@@ -144,6 +144,8 @@ def _states(
     setup.footprints(sim, program, runtime_values.get("footprint_bytes", 0) or figures["footprint_bytes"])
     world.lock_handoff_ns[:] = runtime_values.get("lock_handoff_ns", 0)
     world.main_returns[:] = bool(program.meta.get("main_returns"))
+    if model.own_space:
+        world.resident[:] = setup.pipe_memory(program)
     if model.form == "goroutine":
         world.resident[:] = figures["go_runtime_resident_bytes"]
         world.virtual[:] = figures["go_runtime_virtual_bytes"]

@@ -122,10 +122,10 @@ def finish(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     if t.converted:
         world.live_converted -= 1
         world.end_ns = world.now
-    if t.layer == HOSTED or sim.costs[NATIVE].reclaim == 0:
-        add_memory(sim, -t.resident, -sim.costs[t.layer].virtual)
-    else:
-        add_memory(sim, 0, -sim.costs[t.layer].virtual)
+    kept = 0 if t.layer == HOSTED or sim.costs[NATIVE].reclaim == 0 else min(sim.costs[NATIVE].kept, t.resident)
+    add_memory(sim, kept - t.resident, -sim.costs[t.layer].virtual)
+    t.resident = kept
+    if kept > 0:
         free_later(sim, task)
     if t.layer == HOSTED:
         ended(runtime, sim, cpu)

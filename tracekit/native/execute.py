@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from tracekit.errors import ExecutionError
 from tracekit.native import build
@@ -19,6 +20,8 @@ from tracekit.tables.bundle import Program
 from tracekit.vocabulary import FORMS
 
 TIME_LIMIT_S = 60.0
+# The first may pay for pages of files that nobody read before (memory is charged to who reads them first).
+_IDLE_RUNS = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Prepared:
         self._folder = tempfile.TemporaryDirectory(prefix="tracekit-execute-")
         self.path = Path(self._folder.name) / "program"
         write_program(program, self.path)
-        self._idle_bytes: dict[str, int | None] = {}
+        self._idle_bytes: dict[tuple[str, int], int | None] = {}
 
     def __enter__(self) -> Prepared:
         return self
@@ -81,16 +84,21 @@ class Prepared:
         return Execution(form, cpus, read_result(result, self.program), peak)
 
     def _idle_peak(self, form: str, cpus: list[int], limit_s: float) -> int | None:
-        """The peak of a runner that reads the program and starts none of its tasks: measured once a form."""
-        if form not in self._idle_bytes:
-            with MemoryMeter() as meter:
-                _run([*_command(form, self.path, Path(os.devnull), False, None), "idle"], cpus, limit_s, meter)
-            self._idle_bytes[form] = meter.peak_bytes
-        return self._idle_bytes[form]
+        """The peak of a runner that reads the program and starts none of its tasks: measured once a form and CPUs."""
+        key = form, len(cpus)
+        if key not in self._idle_bytes:
+            peaks = []
+            for _ in range(_IDLE_RUNS):
+                with MemoryMeter() as meter:
+                    _run([*_command(form, self.path, Path(os.devnull), False, None), "idle"], cpus, limit_s, meter)
+                peaks.append(meter.peak_bytes)
+            known = [peak for peak in peaks if peak is not None]
+            self._idle_bytes[key] = int(median(known)) if known else None
+        return self._idle_bytes[key]
 
-    def idle_bytes(self, form: str) -> int | None:
+    def idle_bytes(self, form: str, cpus: int) -> int | None:
         """Peak physical memory of the form's runner with nothing to do; None before an execution, or where unknown."""
-        return self._idle_bytes.get(form)
+        return self._idle_bytes.get((form, cpus))
 
 
 def _command(form: str, program: Path, result: Path, log: bool, go_trace: Path | None) -> list[str]:

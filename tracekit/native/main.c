@@ -9,6 +9,7 @@
 #include "runner.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,8 +102,27 @@ static void raise_limits(void)
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* a crash on purpose leaves no file */
 }
 
+/* The kernel takes memory of a group for each CPU by 64 pages (memcontrol.c: MEMCG_CHARGE_BATCH). A program runs on all
+ * its CPUs, so that an idle runner has to take some on each too. */
+static void touch_a_page_on_each_cpu(void)
+{
+    cpu_set_t all;
+    sched_getaffinity(0, sizeof all, &all);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all))
+            continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        *(volatile char *)shared(4096) = 1;
+    }
+}
+
 static void start_roots(int idle)
 {
+    if (idle)
+        touch_a_page_on_each_cpu();
     for (int64_t i = 0; i < world->tasks; i++)
         if (world->task[i].start_ns >= 0 && !idle)
             spawn(i);

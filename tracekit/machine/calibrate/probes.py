@@ -17,7 +17,12 @@ from tracekit.program.workload import parse_workload
 from tracekit.tables.bundle import Program
 from tracekit.vocabulary import FORMS
 
-_FEW, _MANY = 100, 600
+# The kernel takes memory for a CPU by 256 KiB (memcontrol.c: MEMCG_CHARGE_BATCH), so the more must differ by many of it.
+_WAITERS_OF = {"process": (100, 600), "thread": (100, 600), "goroutine": (100, 8100)}
+# Few enough to have ended before a grace period of RCU, of two ticks at least, lets the first go.
+_ENDED_OF = {"process": (20, 80), "thread": (100, 400)}
+_ENDED_ALONE = 200
+_MOST_CPUS = 8
 _REPEATS = 3
 _ROUNDS = 5000
 _WAITING = """
@@ -26,6 +31,8 @@ claim = "a task takes memory while it waits"
 look_for = "peak memory"
 [objects.gate]
 kind = "wait_group"
+[objects.free]
+kind = "mutex"
 [tasks.main]
 start = "0ms"
 steps = [
@@ -34,7 +41,7 @@ steps = [
 ]
 [tasks.waiter]
 count = COUNT
-steps = [{ wait_group_wait = "gate" }]
+steps = [{ lock = "free" }, { unlock = "free" }, { wait_group_wait = "gate" }]
 """
 _ONE_BY_ONE = """
 name = "one_by_one"
@@ -42,10 +49,11 @@ claim = "what an ended task held is not free at once"
 look_for = "peak memory"
 [tasks.main]
 start = "0ms"
-steps = [{ repeat = 300, as = "k", steps = [{ spawn = "child[k]" }, { join = "child[k]" }] }]
+count = CPUS
+steps = [{ repeat = COUNT, as = "k", steps = [{ spawn = "child[i * COUNT + k]" }, { join = "child[i * COUNT + k]" }] }]
 [tasks.child]
-count = 300
-steps = [{ compute = "100us" }]
+count = "CPUS * COUNT"
+steps = [{ compute = "WORK" }]
 """
 # Several, so that CPUs idle as briefly as they do in a program at work: after a longer rest all takes twice as long.
 _WAITERS, _WAITS, _WORK_NS = 8, 100, 20_000
@@ -79,7 +87,7 @@ def probe(found: Measurements, progress: Say = lambda done, total: None) -> None
     """Add what whole programs show to `found`; what can't be measured here becomes one of its warnings."""
     parts = [
         *((_memory, form) for form in FORMS),
-        *((_reclaim, form) for form in ("process", "thread")),
+        *((part, form) for form in ("process", "thread") for part in (_kept, _reclaim)),
         *((_recorder, form) for form in ("thread", "goroutine")),
         (_timed_waits, "thread"),
     ]
@@ -96,34 +104,51 @@ def _program(text: str) -> Program:
 
 
 def _memory(found: Measurements, form: str) -> None:
-    """Physical memory that grows with the number of waiting tasks; for Go, what is there with none besides."""
-    (few, idle), (many, _) = (_peaks(_WAITING.replace("COUNT", str(count)), form) for count in (_FEW, _MANY))
-    if not few or not many:
-        raise TracekitError("memory per task is unknown here", remedy="needs the right to make a memory cgroup")
+    """Physical memory that grows with the number of waiting tasks, which called the C library before: a process's own
+    copies of what its first call there writes to are part of it. For Go, what is there with none besides."""
+    count = _WAITERS_OF[form]
+    (few, idle), (many, _) = (_peaks(_WAITING.replace("COUNT", str(tasks)), form) for tasks in count)
     for low, high in zip(few, many, strict=True):
-        each = (high - low) / (_MANY - _FEW)
+        each = (high - low) / (count[1] - count[0])
         found.add(f"{form}_resident_bytes", each)
         if form == "goroutine" and idle is not None:
-            found.add("go_runtime_resident_bytes", max(low + idle - _FEW * each, 0.0))
+            found.add("go_runtime_resident_bytes", max(low + idle - count[0] * each, 0.0))
+
+
+def _one_by_one(count: int, work: str, cpus: int = 1) -> str:
+    return _ONE_BY_ONE.replace("COUNT", str(count)).replace("WORK", work).replace("CPUS", str(cpus))
+
+
+def _kept(found: Measurements, form: str) -> None:
+    """What ended tasks still hold: memory that grows with their number, while none of it can be free yet."""
+    count = _ENDED_OF[form]
+    (few, _), (many, _) = (_peaks(_one_by_one(tasks, "1us"), form) for tasks in count)
+    for low, high in zip(few, many, strict=True):
+        found.add(f"{form}_reclaim_bytes", max(high - low, 0) / (count[1] - count[0]))
 
 
 def _peaks(text: str, form: str) -> tuple[list[int], int | None]:
     """Of some executions, in order; and that of the runner with nothing to do."""
     with Prepared(_program(text)) as prepared:
         peaks = [prepared.execute(form, cpus=1).peak_bytes for _ in range(_REPEATS)]
-        return sorted(peak for peak in peaks if peak is not None), prepared.idle_bytes(form)
+        known = sorted(peak for peak in peaks if peak is not None)
+        if not known:
+            raise TracekitError("memory per task is unknown here", remedy="needs the right to make a memory cgroup")
+        return known, prepared.idle_bytes(form, 1)
 
 
 def _reclaim(found: Measurements, form: str) -> None:
-    """One task lives at a time: the memory above that of one is of those that ended so lately."""
-    each = found.rounds.get(f"{form}_resident_bytes")
-    if not each:
+    """For each CPU one task lives at a time, and its creator: what memory there is above theirs is of those that ended
+    so lately. On all CPUs: one that idles has to be found idle first (kernel/rcu/tree.c: force_qs_rnp)."""
+    each, kept = (found.rounds.get(f"{form}_{part}_bytes") for part in ("resident", "reclaim"))
+    if not each or not kept or not median(kept):
         return
-    with Prepared(_program(_ONE_BY_ONE)) as prepared:
+    cpus = min(_MOST_CPUS, int(host()["cpus"]))
+    with Prepared(_program(_one_by_one(_ENDED_ALONE, "300us", cpus))) as prepared:
         for _ in range(_REPEATS):
-            execution = prepared.execute(form, cpus=1)
-            ended = (execution.peak_bytes or 0) / median(each) - 2  # main and the child are alive
-            found.add(f"{form}_reclaim_ns", max(ended, 0.0) * execution.makespan_ns / 300)
+            execution = prepared.execute(form, cpus=cpus)
+            ended = ((execution.peak_bytes or 0) - 2 * cpus * median(each)) / median(kept)
+            found.add(f"{form}_reclaim_ns", max(ended, 0.0) * execution.makespan_ns / (_ENDED_ALONE * cpus))
 
 
 def _recorder(found: Measurements, form: str) -> None:
