@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tracekit.errors import ProfileError
 from tracekit.machine.calibrate.derive import C_RULES, GO_RULES, derive
 from tracekit.machine.calibrate.profile import save_profile, to_toml
 from tracekit.machine.calibrate.rounds import Measurements
@@ -62,6 +63,16 @@ def test_a_profile_says_what_is_measured_and_what_is_not(tmp_path: Path) -> None
     assert profile.warnings == ("busy",)
     assert not list(tmp_path.glob(".*"))
     assert parse_profile(to_toml(found, "here"), where="text").digest == profile.digest
+
+
+def test_a_profile_of_an_earlier_version_takes_what_it_lacks_from_the_reference() -> None:
+    lines = to_toml(Measurements({name: [1.0] for name in MEASURED}, []), "old").splitlines()
+    old = parse_profile("\n".join(line for line in lines if not line.startswith("process_reclaim_bytes")), where="old")
+    assert old.value("process_reclaim_bytes") == load_profile().value("process_reclaim_bytes")
+    assert old.costs["process_reclaim_bytes"].source.startswith("not given; the reference's: ")
+    assert old.warnings == ("no process_reclaim_bytes: the reference's is used",)
+    with pytest.raises(ProfileError, match="unknown cost blok_ns"):
+        parse_profile("[costs]\nblok_ns = { value = 1, source = 'me' }", where="new")
 
 
 def test_another_machines_profile_is_told_by_its_cpu_and_kernel() -> None:

@@ -154,7 +154,11 @@ def test_of_an_ended_process_pages_are_free_at_once_and_page_tables_later() -> N
     profile = free_profile(process_resident_bytes=100, process_reclaim_bytes=40, process_reclaim_ns=5 * MS)
     work = {"p": [("spawn", "c"), compute(1), ("spawn", "d"), compute(9)], "c": [compute(2)], "d": [compute(2)]}
     before_the_end = [(0, 200), (MS, 300), (2 * MS, 240), (3 * MS, 180), (7 * MS, 140), (8 * MS, 100)]
-    assert held(free(program(work), "process", cpus=3, profile=profile)) == [*before_the_end, (10 * MS, 40), (10 * MS, 0)]
+    assert held(free(program(work), "process", cpus=3, profile=profile)) == [
+        *before_the_end,
+        (10 * MS, 40),
+        (10 * MS, 0),
+    ]
 
 
 def test_pipes_hold_pages_beside_their_processes() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -104,7 +104,8 @@ def load_profile(name: str = REFERENCE) -> Profile:
 
 
 def parse_profile(text: str, *, where: str) -> Profile:
-    """A profile from TOML text. Raises ProfileError naming the field at fault."""
+    """A profile from TOML text. A cost that it lacks, as one of an earlier version may, is the reference's, with a
+    warning. Raises ProfileError naming the field at fault."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -115,17 +116,26 @@ def parse_profile(text: str, *, where: str) -> Profile:
     unknown = sorted(set(entries) - set(COSTS))
     if unknown:
         raise ProfileError(f"unknown cost {unknown[0]}", where=where, remedy=f"known: {', '.join(COSTS)}")
-    missing = sorted(set(COSTS) - set(entries))
-    if missing:
+    missing = [name for name in COSTS if name not in entries]
+    if missing and where == REFERENCE:
         raise ProfileError(f"cost {missing[0]} is missing", where=where)
+    given = {name: _cost(name, entries[name], where) for name in COSTS if name in entries}
+    warnings = [str(warning) for warning in data.get("warnings", ())]
     return Profile(
         name=str(data.get("name", where)),
         description=str(data.get("description", "")),
         host=dict(data.get("host", {})),
-        costs={name: _cost(name, entries[name], where) for name in COSTS},
+        costs={**given, **_of_the_reference(missing)},
         digest=hashlib.sha256(text.encode()).hexdigest()[:16],
-        warnings=tuple(str(warning) for warning in data.get("warnings", ())),
+        warnings=(*warnings, *(f"no {name}: the reference's is used" for name in missing)),
     )
+
+
+def _of_the_reference(names: list[str]) -> dict[str, Cost]:
+    if not names:
+        return {}
+    known = load_profile().costs
+    return {name: replace(known[name], source=f"not given; the reference's: {known[name].source}") for name in names}
 
 
 def _cost(name: str, entry: Any, where: str) -> Cost:
