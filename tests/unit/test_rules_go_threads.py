@@ -6,10 +6,12 @@ sysmon's rounds, with 50 us of timer slack: at every 70 us up to 3.57 ms, then 3
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from tests.unit.goroutines import US, go, lines, starts
 from tests.unit.pictures import MS, compute, sleep
+from tracekit.tables.bundle import Run
 
 ONE = [compute(1)]
 STARTS_S = [("spawn", "a"), ("spawn", "s")]  # s is next, a in the ring
@@ -117,3 +119,34 @@ def test_sysmon_takes_cpu_time_on_its_kernel_thread() -> None:
     quiet, busy = (go({"a": [compute(9)]}, sysmon_ns=cost) for cost in (0, 2 * US))
     assert busy.meta["counters"]["threads"] == quiet.meta["counters"]["threads"] + 1
     assert busy.meta["end_ns"] > quiet.meta["end_ns"]
+
+
+def rounds(run: Run) -> list[int]:
+    """When sysmon's rounds begin, in us."""
+    rows = run.frame("overheads").filter(pl.col("kind").cast(pl.String) == "runtime")
+    return [at_ns // US for at_ns in rows["at_ns"].to_list()]
+
+
+def test_sysmon_woken_from_a_deep_sleep_has_a_round_and_a_sleep_before_the_next() -> None:
+    # at 70 us all Ps are idle. Woken at 1 ms, it waits until n's M leaves the CPU; it has its round, though all Ps are
+    # idle again, and only after another 70 us the next deep sleep
+    work = {"n": [("network", MS), ("compute", 20 * US), ("network", MS), ("compute", 20 * US)]}
+    assert rounds(go(work, sysmon_ns=US)) == [70, 1020, 1091, 2040]
+
+
+COINCIDE = {"n": [("network", MS), ("compute", 10 * US), ("network", 40 * US), ("compute", 100 * US)]}
+
+
+@pytest.mark.parametrize(("slack_us", "begin"), [(0, [70, 1010, 1081]), (50, [70, 1010, 1050, 1151])])
+def test_sysmon_wakes_with_another_timer_when_only_slack_is_left(slack_us: int, begin: list[int]) -> None:
+    # __hrtimer_run_queues: from 1.011 ms on it sleeps 20 us and up to 50 more; at 1.05 ms the socket's timer fires
+    assert rounds(go(COINCIDE, sysmon_ns=US, costs={"timer_slack_ns": slack_us * US})) == begin
+
+
+def test_sysmon_yields_when_it_preempts_who_holds_the_lock_that_it_wants() -> None:
+    # woken together at 1.05 ms, sysmon is first and sleeps deeply again; n's M wakes it, under sched.lock, and is
+    # preempted; sysmon yields (lock2's osyield), with all of its slice, so that n runs its 100 us in one go
+    run = go(COINCIDE, sysmon_ns=US, costs={"timer_slack_ns": 50 * US})
+    assert starts(run)["n"] == [MS, 1051 * US]
+    assert run.meta["end_ns"] == 1151 * US
+    assert run.meta["counters"]["context_switches_involuntary"] == 2

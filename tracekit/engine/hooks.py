@@ -75,7 +75,7 @@ def _overload(dispatch: Callable[..., Any], default: Callable[..., Any], compile
 # Why a thread enters a run queue (`enqueue`), or a task goes back to one (`requeue`).
 WAKEUP, SPAWN, PREEMPTED, YIELD, MIGRATED, GIVE_WAY = 0, 1, 2, 3, 4, 5
 # What next_task may answer instead of a task.
-PARK, AGAIN = -1, -2
+PARK, AGAIN, YIELD_THREAD = -1, -2, -4
 
 
 # ---- kernel policy: how kernel threads share CPUs ----------------------------------------------------------
@@ -165,7 +165,8 @@ def ready(runtime: Any, kernel: Any, sim: Any, task: int, cpu: int) -> None:
 
 @_hook
 def next_task(runtime: Any, kernel: Any, sim: Any, cpu: int, thread: int) -> int:
-    """The thread needs a task: which one, or PARK (the thread blocks), or AGAIN (time was charged; ask again)."""
+    """The thread needs a task: which one, or PARK (the thread blocks), AGAIN (time was charged; ask again), or
+    YIELD_THREAD (the thread lets others of its CPU run, and asks again)."""
     return -1
 
 

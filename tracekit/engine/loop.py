@@ -16,6 +16,7 @@ from tracekit.engine.hooks import (
     GIVE_WAY,
     PREEMPTED,
     YIELD,
+    YIELD_THREAD,
     alarm,
     begin,
     blocks_thread,
@@ -136,6 +137,10 @@ def _find_task(runtime: Any, kernel: Any, sim: Sim, cpu: int) -> None:
     thread = sim.cpus[cpu].thread
     task = next_task(runtime, kernel, sim, cpu, thread)
     if task == AGAIN:
+        return
+    if task == YIELD_THREAD:
+        if sim.cpus[cpu].queued > 0:
+            reschedule(kernel, sim, cpu, True)
         return
     if task < 0:
         leave(kernel, sim, cpu, T_BLOCKED)

@@ -173,7 +173,6 @@ def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     if t.timer_cpu >= 0 and _comes_late(sim, task):
         return
     disturb(sim, t.timer_cpu)
-    t.timer_cpu = NONE
     if t.state == NEW:
         start(runtime, kernel, sim, task, NONE, NONE)
     elif t.layer == NATIVE:
@@ -189,3 +188,4 @@ def on_timer(runtime: Any, kernel: Any, sim: Sim, task: int) -> None:
     elif t.layer == HOSTED:
         t.pc += 1
         expired(runtime, kernel, sim, task, t.waiting == R_NETWORK)
+    t.timer_cpu = NONE

@@ -18,7 +18,10 @@ Rules, with their place in Go 1.27's src/runtime:
   to the global queue and it parks (exitsyscall, exitsyscallTryGetP).
 * sysmon looks every 20 us, and after 50 idle rounds ever less often, up to 10 ms; it preempts what ran 10 ms since
   it first saw that schedtick, and polls the network when nobody did for 10 ms. When all Ps are idle it sleeps until a
-  system call or a timer. With sysmon_ns it is a kernel thread whose rounds take that long.
+  system call or a timer; then it has a round and a short sleep, idle Ps or not, before the next deep one. With sysmon_ns
+  it is a kernel thread whose rounds take that long. Then its sleep is over with any timer of its CPU that fires when only
+  slack is left of it (kernel/time/hrtimer.c: __hrtimer_run_queues); and when it preempts the M that woke it from a deep
+  sleep, which holds sched.lock on the spot (entersyscallWakeSysmon), it yields (lock2: osyield).
 * Each P has its timers (time.go). One that is due first makes the poller sleep anew, or an M look (wakeNetPoller).
   The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program; the last
   socket that became ready is the first to run.
@@ -33,7 +36,8 @@ Left out:
   have no branches. A recorded wait of either replays as one for whoever ended it.
 * LockOSThread and cgo: a trace does not record who is locked (internal/trace/tracev2/events.go has no such event), and
   threads and processes always are. A system call is the nearest to a C call.
-* The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits.
+* The runtime's own locks (lock_spinbit.go): its critical sections take no time here, so nobody waits but sysmon, above.
+* Another timer between the one that fires and the end of sysmon's slack: the kernel then looks no further.
 * GOMAXPROCS changing while the program runs, and taken from a cgroup's quota (1.25 on): gomaxprocs is what is set.
 * Trace reader, finalizers, scavenger, forced collections: goroutines of the runtime itself.
 * A thief looks at all Ps before it takes anything: the whole search is paid, even when its first look finds.

@@ -11,7 +11,7 @@ from tracekit.engine.state import HOSTED, NONE, O_HANDOFF, R_NETWORK, R_SLEEP, S
 from tracekit.jit import njit
 from tracekit.models.runtimes.go.queues import add_network, has_local, queue_global, queue_local
 from tracekit.models.runtimes.go.state import SYSMON, State
-from tracekit.models.runtimes.go.sysmon import look, start_sysmon
+from tracekit.models.runtimes.go.sysmon import look, start_sysmon, timer_interrupt
 from tracekit.models.runtimes.go.threads import (
     hold_p,
     running_task,
@@ -115,6 +115,7 @@ def _expired(rt: State, kernel: Any, sim: Sim, task: int, network: bool) -> None
     add_network(rt, sim, task)
     if rt.sched[0].poller >= 0:
         wake_poller(rt, kernel, sim)
+    timer_interrupt(rt, kernel, sim, sim.tasks[task].timer_cpu)
 
 
 @implements(hooks.alarm, State)

@@ -32,8 +32,8 @@ SCHED = np.dtype([
     ("queue", "i4"), ("queue_tail", "i4"), ("queue_size", "i8"), ("idle_p", "i4"), ("npidle", "i4"),
     ("idle_m", "i4"), ("nmspinning", "i4"), ("needspinning", "i4"), ("first_m", "i4"), ("made_ms", "i4"),
     ("poller", "i4"), ("net", "i4"), ("net_tail", "i4"), ("found", "i4"), ("net_waiters", "i8"), ("poll_until", "i8"),
-    ("last_poll", "i8"), ("sysmon_delay", "i8"), ("sysmon_rounds", "i8"), ("sysmon_on", "i1"), ("sysmon_paid", "i1"),
-    ("sysmon", "i4"), ("free_gs", "i4"),
+    ("last_poll", "i8"), ("sysmon_until", "i8"), ("sysmon_delay", "i8"), ("sysmon_rounds", "i8"), ("sysmon_on", "i1"), ("sysmon_paid", "i1"), ("sysmon_woken", "i1"),
+    ("sysmon", "i4"), ("sysmon_waker", "i4"), ("free_gs", "i4"),
 ], align=True)  # fmt: skip
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine.hooks import AGAIN, PARK
-from tracekit.engine.kernel import interrupt
-from tracekit.engine.queue import arm, runtime_slot, thread_slot
+from tracekit.engine.hooks import AGAIN, PARK, YIELD_THREAD
+from tracekit.engine.kernel import interrupt, wake_thread
+from tracekit.engine.queue import arm, disarm, runtime_slot, thread_slot
 from tracekit.engine.record import charge
-from tracekit.engine.state import NONE, O_RUNTIME, T_RUNNING, Sim
+from tracekit.engine.state import NATIVE, NONE, O_RUNTIME, T_BLOCKED, T_RUNNABLE, T_RUNNING, Sim
 from tracekit.jit import njit
 from tracekit.models.runtimes.go.queues import has_local, poll
 from tracekit.models.runtimes.go.state import P_BUSY, SYSMON, State
@@ -35,8 +35,21 @@ def start_sysmon(rt: State, sim: Sim) -> None:
 
 @njit
 def _sleep(rt: State, sim: Sim, delay_ns: int) -> None:
-    slot = thread_slot(sim, rt.sched[0].sysmon) if rt.sysmon_ns > 0 else runtime_slot(sim, SYSMON)
-    arm(sim, slot, sim.world[0].now + delay_ns)
+    s = rt.sched[0]
+    s.sysmon_until = sim.world[0].now + delay_ns
+    arm(sim, thread_slot(sim, s.sysmon) if rt.sysmon_ns > 0 else runtime_slot(sim, SYSMON), s.sysmon_until)
+
+
+@njit
+def timer_interrupt(rt: State, kernel: Any, sim: Sim, cpu: int) -> None:
+    """A timer fires on cpu: sysmon's sleep there is over with it, if all that is left of it is slack
+    (__hrtimer_run_queues in kernel/time/hrtimer.c)."""
+    s = rt.sched[0]
+    sleeps = rt.sysmon_ns > 0 and s.sysmon_on and sim.threads[s.sysmon].state == T_BLOCKED
+    now = sim.world[0].now
+    if sleeps and now < s.sysmon_until <= now + sim.costs[NATIVE].timer_slack and sim.threads[s.sysmon].cpu == cpu:
+        disarm(sim, thread_slot(sim, s.sysmon))
+        wake_thread(kernel, sim, s.sysmon, NONE, False)
 
 
 @njit
@@ -78,10 +91,13 @@ def _retake(rt: State, kernel: Any, sim: Sim, p: int) -> bool:
 
 @njit
 def look(rt: State, kernel: Any, sim: Sim) -> None:
-    """One round, at the end of a sleep; then the next sleep, a deep one when all Ps are idle."""
+    """One round, at the end of a sleep; then the next sleep. A deep one comes before the round, and only after another
+    sleep: who is woken from it first has a round, though all Ps may be idle again."""
     s = rt.sched[0]
     now = sim.world[0].now
-    if s.npidle == rt.ps.size:
+    woken = s.sysmon_woken
+    s.sysmon_woken = 0
+    if s.npidle == rt.ps.size and not woken:
         until = next_timer_of_all(rt)
         if until == 0 or until > now:
             s.sysmon_on = 0
@@ -108,6 +124,10 @@ def look(rt: State, kernel: Any, sim: Sim) -> None:
 def sysmon_runs(rt: State, kernel: Any, sim: Sim, cpu: int) -> int:
     """Sysmon's kernel thread is on a CPU: its round takes time, then it has its effect."""
     s = rt.sched[0]
+    waker = s.sysmon_waker
+    s.sysmon_waker = NONE
+    if s.sysmon_woken and waker >= 0 and sim.threads[waker].state == T_RUNNABLE:
+        return YIELD_THREAD  # preempted on the spot it holds sched.lock (entersyscallWakeSysmon; lock2 calls osyield)
     if not s.sysmon_paid:
         s.sysmon_paid = 1
         charge(sim, cpu, NONE, O_RUNTIME, rt.sysmon_ns)

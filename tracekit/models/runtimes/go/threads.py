@@ -68,6 +68,8 @@ def wake_sysmon(rt: State, kernel: Any, sim: Sim, cpu: int, fresh: bool) -> None
     if s.sysmon_on:
         return
     s.sysmon_on = 1
+    s.sysmon_woken = 1
+    s.sysmon_waker = sim.cpus[cpu].thread if cpu >= 0 else NONE
     if fresh:
         s.sysmon_rounds = 0
         s.sysmon_delay = rt.sysmon_min_ns
