@@ -13,8 +13,8 @@ from tracekit.engine.waiting import shares_space, start
 from tracekit.jit import njit
 
 # How far a task has come in creating another, in `held`: its stack is mapped, or used again; it is paid for.
-_MAPPED, _REUSED, _CREATED = 2, 3, 4
-_GIVEN_BACK = 2  # and in its own end: its stack
+_MAPPED, _REUSED, _CREATED = 3, 4, 5
+_UNMAPS, _DETACHES, _GIVEN_BACK = 1, 2, 3  # and in its own end
 
 
 @njit
@@ -49,7 +49,8 @@ def _stack_is_there(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) ->
     if t.held == 0 and t.paid == 0 and address_space.reuse_stack(sim):
         t.held = _REUSED
         return True
-    if address_space.hold(runtime, kernel, sim, cpu, task, True, sim.costs[NATIVE].map // 2):
+    writes = t.held < 2  # mmap and mprotect; then the first page, for which the mapping gets its anon_vma
+    if address_space.hold(runtime, kernel, sim, cpu, task, writes, sim.costs[NATIVE].map // 3):
         t.held += 1
         t.paid = TRIES
     return t.held == _MAPPED
@@ -82,11 +83,12 @@ def _stack_is_given_back(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: in
     t = sim.tasks[task]
     costs = sim.costs[NATIVE]
     if t.held == 0 and address_space.hold(runtime, kernel, sim, cpu, task, False, costs.advise):
-        t.held = 1
+        t.held = _DETACHES if t.joined or address_space.keep_stack(sim) else _UNMAPS
         t.paid = TRIES
-        if t.joined or address_space.keep_stack(sim):
-            t.held = _GIVEN_BACK
-    elif t.held == 1 and address_space.hold(runtime, kernel, sim, cpu, task, True, costs.unmap):
+    elif t.held == _UNMAPS and address_space.hold(runtime, kernel, sim, cpu, task, True, costs.unmap):
+        t.held = _DETACHES
+        t.paid = TRIES
+    elif t.held == _DETACHES and address_space.hold(runtime, kernel, sim, cpu, task, False, 0):
         t.held = _GIVEN_BACK
     return t.held == _GIVEN_BACK
 
