@@ -76,13 +76,18 @@ class Profile:
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
             exit_ns=self.value(f"{form}_exit_ns"),
-            first_run_ns=self.value("cow_pages") * self.value("cow_fault_ns") if form == "process" else 0,
+            first_run_ns=self._first_run_ns(form),
             timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),
             idle_enter_ns=self.value("idle_enter_ns") if form != "goroutine" else 0,
             interrupt_ns=self.value("timer_interrupt_ns"),
             tick_ns=self.value("tick_ns"),
             tick_period_ns=self.value("tick_period_ns"),
         )
+
+    def _first_run_ns(self, form: str) -> int:
+        if form == "process":
+            return self.value("cow_pages") * self.value("cow_fault_ns")
+        return self.value("thread_first_ns") if form == "thread" else 0
 
     def meta(self) -> dict[str, Any]:
         """What a run says of the profile it used."""
