@@ -75,6 +75,39 @@ def test_a_recorder_that_tells_of_each_switch_twice_is_paid_twice() -> None:
     assert _computing(extract(trace(story, events=30, repeats=15), costs=costs)) == [8_000]
 
 
+def test_waking_a_cpu_that_idles_costs_its_waker_an_interrupt() -> None:
+    costs = FormCosts(0, 0, 0, 0, 0, idle_wake_ns=3_000)
+    tasks = [{"task_id": number, "name": name, "kind": "thread", "start_ns": 0} for number, name in enumerate("abc")]
+    intervals = [
+        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 0, "end_ns": 50_000},
+        {"task_id": 1, "cpu": 1, "state": "RUNNING", "start_ns": 0, "end_ns": 10_000},
+        {"task_id": 1, "state": "BLOCKED", "start_ns": 10_000, "end_ns": 20_000},
+        {"task_id": 1, "cpu": 1, "state": "RUNNING", "start_ns": 30_000, "end_ns": 50_000},
+    ]
+    busy = [{"task_id": 2, "cpu": 1, "state": "RUNNING", "start_ns": 15_000, "end_ns": 30_000}]
+    wakeups = [{"at_ns": 20_000, "waker_id": 0, "wakee_id": 1, "cpu": 0}]
+    queued = [{"task_id": 1, "cpu": 1, "state": "RUNNABLE", "start_ns": 20_000, "end_ns": 30_000, "reason": "wakeup"}]
+    idle = trace_of(tasks, intervals + queued, wakeups)
+    assert _computing(extract(idle, costs=costs)) == [47_000, 30_000]
+    assert _computing(extract(trace_of(tasks, intervals + queued + busy, wakeups), costs=costs)) == [
+        50_000,
+        30_000,
+        15_000,
+    ]
+
+
+def test_a_wait_inside_the_kernel_costs_what_any_wait_does() -> None:
+    program = extract(
+        trace("""
+        a: R 0-5, b 5-10 uninterruptible by b, q 10-12, R 12-20
+        b: R 0-12
+        """),
+        costs=COSTS,
+    )
+    # a is switched in twice, 0.6 each, and goes to wait, 1.0; b is switched in, and ends the wait, 2.1
+    assert text_of(program) == "a (at 0 ns): compute 10.8 µs\nb (at 0 ns): compute 9.30 µs"
+
+
 def _computing(program: Program) -> list[int]:
     """Of each task, in ns."""
     segments = program.frame("segments").filter(pl.col("kind").cast(pl.String) == "compute")

@@ -34,7 +34,7 @@ class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
     `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
-    `idle_enter_ns` a run after which its CPU idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
+    `idle_enter_ns` a run after which its CPU idles, `idle_wake_ns` a wakeup of a CPU that idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
     """
 
     block_ns: int
@@ -47,6 +47,7 @@ class FormCosts:
     timed_wait_ns: int = 0
     idle_enter_ns: int = 0
     interrupt_ns: int = 0
+    idle_wake_ns: int = 0
     tick_ns: int = 0
     tick_period_ns: int = 4_000_000
 
@@ -79,6 +80,7 @@ class Profile:
             first_run_ns=self._first_run_ns(form),
             timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),
             idle_enter_ns=self.value("idle_enter_ns") if form != "goroutine" else 0,
+            idle_wake_ns=self.value("idle_wake_ns") if form != "goroutine" else 0,
             interrupt_ns=self.value("timer_interrupt_ns"),
             tick_ns=self.value("tick_ns"),
             tick_period_ns=self.value("tick_period_ns"),

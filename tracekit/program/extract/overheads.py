@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tracekit.jit import cached_njit
@@ -51,16 +53,25 @@ class Pieces:
         return np.bincount(before + moments.task, minlength=self.count)
 
 
+@dataclass(frozen=True)
+class Besides:
+    """Where tasks were when something cost them time that is no operation of theirs."""
+
+    interrupts: Moments  # a timer or a device took their CPU to wake somebody
+    sent: Moments  # they sent an interrupt to a CPU that idled
+    lock_waits: Moments  # they waited for a lock inside the kernel
+    lock_wakes: Moments  # they ended such a wait
+
+
 def recorded_compute(line: Timeline, ops: Operations, pieces: Pieces) -> Ints:
     """On-CPU ns of each piece, as recorded."""
     return pieces.between(ops.offset, line.before[line.first_run])
 
 
 def take_out(
-    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, interrupts: Moments, costs: FormCosts
+    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, besides: Besides, costs: FormCosts
 ) -> tuple[Ints, dict[str, int]]:
-    """Each piece without its costs, and what was taken out by kind. `ended` says which tasks ended in the recording,
-    `interrupts` where tasks were when a timer or a device took their CPU to wake somebody.
+    """Each piece without its costs, and what was taken out by kind. `ended` says which tasks ended in the recording.
 
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
     kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
@@ -73,19 +84,22 @@ def take_out(
     into_idle = np.append(line.into_idle(), False)
     signals, spawns, blocks, timed, idles, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(7))
     signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
+    signals += pieces.holding(besides.lock_wakes, ops)
     spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
     blocks[pieces.before_op[ops.blocks]] = 1
+    blocks += pieces.holding(besides.lock_waits, ops)
     timed[pieces.before_op[np.isin(ops.kind, _TIMED)]] = 1
     idles[pieces.before_op[ops.blocks]] = into_idle[ops.runs[ops.blocks] - 1]
+    idles += pieces.holding(besides.lock_waits.take(into_idle[besides.lock_waits.runs - 1]), ops)
     exits[pieces.final[ended]] = 1
     created = ops.target[ops.kind == _SPAWN]
     firsts[pieces.per_task[created] + created] = 1
-    struck = pieces.holding(interrupts, ops)
+    struck = pieces.holding(besides.interrupts, ops)
     amounts = {
         "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns,
         "switch": switches * costs.switch_ns,
         "block": blocks * costs.block_ns,
-        "wake": signals * costs.wake_ns,
+        "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,
         "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
         "idle_enter": idles * costs.idle_enter_ns,

@@ -14,7 +14,7 @@ from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.operations import Lives, Operations, Spawns, operations
-from tracekit.program.extract.overheads import Pieces, recorded_compute, take_out
+from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
 from tracekit.program.extract.selection import select
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
 from tracekit.program.extract.waits import Waits, Wakeups, find_waits
@@ -45,9 +45,10 @@ def from_recording(
     removed: dict[str, int] = {}
     if costs is not None:
         ended = ints(tasks, "end_ns") != NULL
-        compute, removed = take_out(
-            line, ops, pieces, compute, ended, wakeups.interrupts(line), _recorded(bundle, costs)
+        besides = Besides(
+            wakeups.interrupts(line), wakeups.sent(line), waits.kernel_locks, wakeups.by.take(waits.lock_wakes)
         )
+        compute, removed = take_out(line, ops, pieces, compute, ended, besides, _recorded(bundle, costs))
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}
@@ -139,7 +140,7 @@ def _policies(
         ("a wait that was over at once, or began before the recording", "wait", int(waits.zero.sum())),
         ("time in a state that is not known", "a wait", int((line.state == UNKNOWN).sum())),
         ("a wait that the recording ends in", "dropped", waits.unended),
-        ("a wait for a lock inside the kernel", "dropped: the form's own", waits.kernel_locks),
+        ("a wait for a lock inside the kernel", "dropped: the form's own", len(waits.kernel_locks.task)),
         ("a Go system call shorter than 20 µs that kept its P", "compute", int(line.short_syscall.sum())),
         ("intervals with an inferred bound", "taken as recorded", _inferred(bundle)),
     ]

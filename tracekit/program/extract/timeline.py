@@ -31,6 +31,10 @@ class Moments:
     runs: Ints
     offset: Ints
 
+    def take(self, rows: npt.NDArray[np.intp] | Ints | Flags) -> Moments:
+        """Some of the points."""
+        return Moments(self.task[rows], self.runs[rows], self.offset[rows])
+
 
 class Timeline:
     """Rows of intervals by (task, time). `runs` are the rows on a CPU; run k begins at `before[k]` on-CPU ns.
@@ -104,8 +108,12 @@ class Timeline:
     def cpu_at(self, task: Ints, time: Ints) -> Ints:
         """The CPU of each task's latest run that had begun by then, NULL where there is none or it is not known."""
         runs = count_until(self.first_run, self.run_start, task, time)
-        cpu: Ints = np.append(self._cpu[self.runs], NULL)[runs - 1]
-        return np.where(runs > self.first_run[task], cpu, NULL)
+        return np.where(runs > self.first_run[task], self.cpu_of(runs - 1), NULL)
+
+    def cpu_of(self, run: Ints) -> Ints:
+        """The CPU of each run, NULL where it is not known."""
+        cpu: Ints = np.append(self._cpu[self.runs], NULL)[run]
+        return cpu
 
     def running_on(self, cpu: Ints, time: Ints) -> Ints:
         """The task that ran on each CPU at each time, NULL where none did."""

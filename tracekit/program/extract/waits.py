@@ -42,6 +42,18 @@ class Wakeups:
         self.by = line.moments(self.waker.clip(min=0), self.at)
         self.woke = (self.waker != NULL) & (self.by.runs > line.first_run[self.by.task])
 
+    def sent(self, line: Timeline) -> Moments:
+        """Where tasks were when they woke somebody on another CPU that idled, which takes an interrupt
+        (resched_curr → smp_send_reschedule)."""
+        rows = np.flatnonzero(self.woke & (self.waker != self.wakee))
+        run = count_until(line.first_run, line.run_start, self.wakee[rows], self.at[rows] - 1)
+        rows, run = (values[run < line.first_run[self.wakee[rows] + 1]] for values in (rows, run))
+        cpu, own = line.cpu_of(run), line.cpu_at(self.waker[rows], self.at[rows])
+        known = (cpu != NULL) & (own != NULL) & (cpu != own)
+        rows, cpu = rows[known], cpu[known]
+        rows = rows[line.running_on(cpu, self.at[rows]) == NULL]
+        return self.by.take(rows)
+
     def interrupts(self, line: Timeline) -> Moments:
         """Where tasks were when an interrupt on their CPU woke somebody: another task, or the one that ran there,
         which was about to wait.
@@ -81,7 +93,8 @@ class Waits:
     known: Flags  # BLOCKED, and not UNKNOWN or zero
     zero: Flags
     unended: int  # waits dropped because the recording ends in them
-    kernel_locks: int  # waits dropped because another task's way through the kernel ended them
+    kernel_locks: Moments  # where waits were dropped because another task's way through the kernel ended them
+    lock_wakes: Ints  # the wakeups that ended those
 
     @property
     def task(self) -> Ints:
@@ -131,7 +144,7 @@ def find_waits(line: Timeline, wakeups: Wakeups, kernel: Flags) -> Waits:
         at=line.at_rows(rows[keep]), start=start[keep], end=end[keep], reason=reason[keep], wake=wake[keep],
         waker=waker[keep],
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
-        kernel_locks=int(locks.sum()),
+        kernel_locks=line.at_rows(rows[locks]), lock_wakes=wake[locks],
     )  # fmt: skip
 
 
