@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -18,6 +19,8 @@ from tracekit.verify.compare import PROGRAM, SCHEMA, misses, orders, rows_of, su
 from tracekit.verify.predict import RECORDERS, predict, quantities
 from tracekit.verify.recording import PROCESS, record
 from tracekit.vocabulary import FORMS
+
+RECORDINGS = 3  # of each cell, for its latencies, and where asked to predict from each
 
 Say = Callable[[str, int, int], None]
 
@@ -66,7 +69,7 @@ def check(
     latency: bool = True,
     progress: Say = lambda what, done, total: None,
 ) -> Checked:
-    """Execute and predict every workload in every form. `latency` records one more execution of each cell.
+    """Execute and predict every workload in every form. `latency` records further executions of each cell.
 
     A cell that can't be executed, recorded or predicted is named in the notes, and the others stand.
     """
@@ -91,18 +94,26 @@ def _compared(
             measured = cell.measured()
             try:
                 predicted, _ = predict(workload.program, cell.form, cpus=cell.cpus, profile=profile)
-                if latency or workload.recorded:
-                    trace = record(prepared, cell.form, cpus=cell.cpus, limit_s=limit_s)[1]
-                    measured |= _latencies(trace, cell.form)
+                traces = [
+                    record(prepared, cell.form, cpus=cell.cpus, limit_s=limit_s)[1]
+                    for _ in range(RECORDINGS if latency or workload.recorded else 0)
+                ]
+                measured |= _latencies(traces, cell.form)
                 parts.append(rows_of(cell, predicted, PROGRAM, measured))
-                if workload.recorded:
+                for trace in traces if workload.recorded else ():
                     parts += _from_recording(trace, cell, cells, profile)
             except TracekitError as error:
                 notes.append(f"{where}: {error.line()}")
     return parts
 
 
-def _latencies(trace: Any, form: str) -> dict[str, float]:
+def _latencies(traces: list[Any], form: str) -> dict[str, float]:
+    """The median over the recordings: one alone tells as little as one execution does."""
+    each = [_latencies_of(trace, form) for trace in traces]
+    return {name: median(found[name] for found in each) for name in each[0]} if each else {}
+
+
+def _latencies_of(trace: Any, form: str) -> dict[str, float]:
     tasks = trace.frame("tasks")
     named = (
         tasks.filter(pl.col("name") == PROCESS) if form != "goroutine" else tasks.filter(pl.col("kind") == "goroutine")
