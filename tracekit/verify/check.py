@@ -17,7 +17,7 @@ from tracekit.tables.bundle import Program
 from tracekit.verify.cells import Cell, measure
 from tracekit.verify.compare import PROGRAM, SCHEMA, misses, orders, rows_of, summary
 from tracekit.verify.predict import RECORDERS, predict, quantities
-from tracekit.verify.recording import PROCESS, record
+from tracekit.verify.recording import GOROUTINE, PROCESS, record
 from tracekit.vocabulary import FORMS
 
 RECORDINGS = 3  # of each cell, for its latencies, and where asked to predict from each
@@ -115,9 +115,7 @@ def _latencies(traces: list[Any], form: str) -> dict[str, float]:
 
 def _latencies_of(trace: Any, form: str) -> dict[str, float]:
     tasks = trace.frame("tasks")
-    named = (
-        tasks.filter(pl.col("name") == PROCESS) if form != "goroutine" else tasks.filter(pl.col("kind") == "goroutine")
-    )
+    named = tasks.filter(pl.col("name") == (GOROUTINE if form == "goroutine" else PROCESS))
     found = quantities(trace, named["task_id"].to_list())
     return {name: value for name, value in found.items() if name.startswith("wakeup")}
 

@@ -70,10 +70,11 @@ def _until_done(run: Run, cpu_ns: float) -> dict[str, float]:
 
 
 def _noted(latency_ns: float, form: str, event_ns: int) -> float:
-    """A latency as a recorder measures it: the wakeup's event is written before anybody goes on, and Go's clock has
-    steps."""
-    seen = latency_ns + event_ns
-    return round(seen / GO_CLOCK_NS) * GO_CLOCK_NS if form == "goroutine" else seen
+    """A latency as a recorder measures it: the wakeup's event is written before anybody goes on; Go's tracer also notes
+    how the waker stops, before the next on its P starts, and its clock has steps."""
+    if form != "goroutine":
+        return latency_ns + event_ns
+    return round((latency_ns + 2 * event_ns) / GO_CLOCK_NS) * GO_CLOCK_NS
 
 
 def _as_recorded(run: Run, form: str) -> Run:

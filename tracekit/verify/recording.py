@@ -15,6 +15,7 @@ from tracekit.tables.bundle import Trace
 from tracekit.tables.window import window
 
 PROCESS = "runner"  # what the C runner calls itself and its tasks
+GOROUTINE = "main.run"  # the function that is each task of the Go runner
 
 
 def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float) -> tuple[Execution, Trace]:
