@@ -19,6 +19,14 @@ from tracekit.vocabulary import OBJECT_KINDS, SEGMENTS
 
 EXTRA = "python -m pip install 'tracekit[verify]'"
 _C_FLAGS = ("-O2", "-std=gnu11", "-pthread", "-Wall")
+_C_SOURCES = {
+    "runner": ("main.c", "tasks.c", "objects.c", "runner.h"),
+    "calibrate": (
+        "calibrate/main.c", "calibrate/operations.c", "calibrate/hand_over.c", "calibrate/waking.c",
+        "calibrate/switches.c", "calibrate/lives.c", "calibrate/timers.c", "calibrate/memory.c",
+        "calibrate/placement.c", "calibrate/calibrate.h", "calibrate/messages.h",
+    ),
+}  # fmt: skip
 _BUILD_LIMIT_S = 300
 
 
@@ -43,12 +51,11 @@ def c_program(name: str = "runner") -> Path:
     compiler = c_compiler()
     if compiler is None:
         raise ExecutionError("no C compiler, so no processes or threads can be executed", remedy=EXTRA)
-    sources = {"runner": ("main.c", "tasks.c", "objects.c"), "calibrate": ("calibrate.c",)}[name]
-    texts = _texts((*sources, "runner.h")) | {"codes.h": _c_codes()}
+    texts = _texts(_C_SOURCES[name]) | {"codes.h": _c_codes()}
     version = _version([*compiler, "--version"])
 
     def command(folder: Path, target: Path) -> list[str]:
-        return [*compiler, *_C_FLAGS, "-o", str(target), *(str(folder / source) for source in sources)]
+        return [*compiler, *_C_FLAGS, "-o", str(target), *(str(folder / file) for file in texts if file.endswith(".c"))]
 
     return _built(f"c-{name}", texts, version, command)
 
@@ -69,7 +76,9 @@ def go_program(name: str = "runner", *, race: bool = False) -> Path:
 
 
 def _texts(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: files("tracekit.native").joinpath(name).read_text(encoding="utf-8") for name in names}
+    """The texts of the files that are built, by their names in the one folder they are built in."""
+    folder = files("tracekit.native")
+    return {Path(name).name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
 
 
 def _version(command: list[str]) -> str:

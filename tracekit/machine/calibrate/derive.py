@@ -3,7 +3,7 @@
 A hand-over on one CPU is measured whole; the engine charges it in parts: the send and the receive (`channel`), making
 the receiver runnable (`wake`), the receiver's way into its wait (`block`) and the `switch`. Parts that can be
 measured alone are; the last one is what is left, so that their sum is the measured whole. The same holds for
-creating and ending. Each rule names the measurements (tracekit/native/calibrate.c and .go) that it is made of.
+creating and ending. Each rule names the measurements (tracekit/native/calibrate/*.c and calibrate.go) that it is made of.
 """
 
 from __future__ import annotations
