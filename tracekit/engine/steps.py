@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracekit.engine import channels, closing, failure, lifetime, sync, variables
+from tracekit.engine import channels, closing, failure, lifetime, locks, sync, variables
 from tracekit.engine.hooks import keeps_timer
 from tracekit.engine.queue import arm, task_slot
 from tracekit.engine.record import add_memory, charge, write_operation
@@ -122,9 +122,9 @@ def _use_object(
     runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, kind: int, item: int, size: int, count: int
 ) -> None:
     if kind == S_LOCK:
-        sync.lock(runtime, sim, cpu, task, item)
+        locks.lock(runtime, sim, cpu, task, item)
     elif kind == S_UNLOCK:
-        sync.unlock(runtime, kernel, sim, cpu, task, item, sim.objects[item].kind == _RWMUTEX)
+        locks.unlock(runtime, kernel, sim, cpu, task, item, sim.objects[item].kind == _RWMUTEX)
     elif kind == S_SEND:
         channels.send(runtime, kernel, sim, cpu, task, item, size)
     elif kind == S_RECV:
@@ -140,9 +140,9 @@ def _use_object(
     elif kind == S_WG_WAIT:
         sync.wait_group_wait(sim, cpu, task, item)
     elif kind == S_READ_LOCK:
-        sync.read_lock(sim, cpu, task, item)
+        locks.read_lock(sim, cpu, task, item)
     elif kind == S_READ_UNLOCK:
-        sync.read_unlock(runtime, kernel, sim, cpu, task, item)
+        locks.read_unlock(runtime, kernel, sim, cpu, task, item)
     elif S_READ <= kind <= S_ATOMIC:  # neighbours in the vocabulary
         variables.use(sim, cpu, task, kind, item, count)
     elif kind == S_CLOSE:

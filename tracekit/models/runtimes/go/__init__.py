@@ -25,7 +25,8 @@ Rules, with their place in Go 1.27's src/runtime:
 * Each P has its timers (time.go). One that is due first makes the poller sleep anew, or an M look (wakeNetPoller).
   The poller's timeout is in whole milliseconds (netpoll_epoll.go), so a sleep ends late in an idle program; the last
   socket that became ready is the first to run.
-* sync.Mutex with barging, spinning, and starvation mode at 1 ms; RWMutex, WaitGroup and channels: engine/sync.py; their closing: engine/closing.py.
+* sync.Mutex with barging, spinning, and starvation mode at 1 ms, and RWMutex: engine/locks.py; WaitGroup:
+  engine/sync.py; channels: engine/channels.py; their closing: engine/closing.py.
 * main's return ends the program where the workload says so: engine/failure.py.
 * A dead goroutine is used again (gfget): making one takes new_g_ns more, if there is none. Stacks double (newstack).
 
