@@ -57,11 +57,3 @@ def test_a_run_tells_when_the_last_step_was_done() -> None:
     made = program({"main": [("compute", 1000)]})
     run = replay(made, "thread", cpus=1, profile=free_profile(thread_exit_ns=700))
     assert (run.meta["done"]["at_ns"], run.meta["end_ns"]) == (1000, 1700)
-
-
-def test_a_process_that_needs_more_memory_than_was_ever_used_pays_for_it() -> None:
-    costs = {"process_resident_bytes": 4096, "process_new_ns": 700}
-    made = program({"main": [("spawn", "a"), ("join", "a"), ("spawn", "b")], "a": [], "b": []})
-    run = replay(made, "process", cpus=1, profile=free_profile(**costs))
-    paid = run.frame("overheads").filter(kind="spawn").select("task_id", "duration_ns").rows()
-    assert paid == [(1, 700)]  # the second gets what the first gave back

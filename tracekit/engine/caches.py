@@ -60,8 +60,7 @@ def change_space(sim: Sim, cpu: int, task: int, space: int) -> None:
 def first_run(sim: Sim, cpu: int, task: int) -> None:
     """A forked task writes to the pages it shares with its parent: each is copied (do_wp_page)."""
     if sim.tasks[task].parent >= 0:
-        fresh = sim.costs[NATIVE].new_process if sim.tasks[task].fresh else 0
-        charge(sim, cpu, task, O_SPAWN, sim.costs[NATIVE].cow + fresh)
+        charge(sim, cpu, task, O_SPAWN, sim.costs[NATIVE].cow)
 
 
 @njit

@@ -37,18 +37,8 @@ def spawn(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, target: int)
     t.held = 0
     t.paid = 0
     t.pc += 1
-    _find_memory(sim, target)
     start(runtime, kernel, sim, target, cpu, task)
     variables.inherit(sim, target, task)
-
-
-@njit
-def _find_memory(sim: Sim, target: int) -> None:
-    """Whether a new process gets memory that others gave back, or such as was not used before."""
-    world = sim.world[0]
-    needs = world.resident + sim.costs[NATIVE].resident
-    sim.tasks[target].fresh = 1 if world.own_space and needs > world.highest else 0
-    world.highest = max(world.highest, needs)
 
 
 @njit

@@ -160,7 +160,6 @@ def costs(values: Mapping[str, int], form: str) -> Any:
         out.new_g[row] = values["goroutine_new_ns"]
         if native == "process":
             out.cow[row] = values["cow_pages"] * values["cow_fault_ns"]
-            out.new_process[row] = values["process_new_ns"]
             out.fork_per_mib[row] = values["fork_ns_per_mib"]
         else:
             out.cow[row] = values["thread_first_ns"]

@@ -56,7 +56,7 @@ WORLD = np.dtype([
     ("heap_size", "i8"), ("current_cpu", "i8"), ("live", "i8"), ("live_converted", "i8"), ("end_ns", "i8"),
     ("threads", "i8"), ("idle_cpus", "i8"), ("min_capacity", "i8"), ("lock_handoff_ns", "i8"),
     ("intervals", "i8"), ("wakeups", "i8"), ("overheads", "i8"), ("memory", "i8"), ("operations", "i8"),
-    ("resident", "i8"), ("virtual", "i8"), ("highest", "i8"), ("freed_head", "i8"), ("freed_tail", "i8"),
+    ("resident", "i8"), ("virtual", "i8"), ("freed_head", "i8"), ("freed_tail", "i8"),
     ("memory_at", "i8"),
     ("voluntary", "i8"), ("involuntary", "i8"), ("migrations", "i8"), ("steals", "i8"), ("handoffs", "i8"),
     ("task_switches", "i8"), ("error", "i8"), ("error_task", "i8"), ("error_value", "i8"),
@@ -76,7 +76,7 @@ TASK = np.dtype([
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
     ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
     ("warm_cpu", "i4"), ("timer_cpu", "i4"), ("late", "i1"),
-    ("asleep_at", "i8"), ("due", "i1"), ("held", "i1"), ("fresh", "i1"), ("joined", "i1"), ("writes", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
+    ("asleep_at", "i8"), ("due", "i1"), ("held", "i1"), ("joined", "i1"), ("writes", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([
@@ -112,7 +112,7 @@ COST = np.dtype([
     ("channel", "i8"), ("yield_", "i8"), ("copy_per_kib", "i8"), ("resident", "i8"), ("virtual", "i8"),
     ("stack", "i8"), ("stack_copy_per_kib", "i8"), ("stack_growth", "i8"), ("page_fault", "i8"),
     ("address_space", "i8"), ("cache_refill", "i8"), ("idle_exit", "i8"), ("idle_wake", "i8"), ("resched", "i8"), ("map", "i8"), ("advise", "i8"), ("unmap", "i8"), ("halt", "i8"), ("far_wake", "i8"), ("timer_exit", "i8"), ("timer_late", "i8"), ("idle_enter", "i8"),
-    ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"), ("new_process", "i8"),
+    ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("kept", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
     ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),

@@ -67,7 +67,6 @@ _MACHINE_COSTS = {
     "atomic_ns": ("ns", "one atomic read-modify-write that this CPU's cache holds"),
     "line_ns": ("ns", "fetching a cache line that another CPU wrote last"),
     "goroutine_spin_ns": ("ns", "one of the 4 looks at a taken sync.Mutex before waiting: 30 PAUSE instructions"),
-    "process_new_ns": ("ns", "a new process takes more when its memory was not used before, as none has ended"),
     "goroutine_new_ns": ("ns", "creating a goroutine takes more when no dead one can be used again: its stack is new"),
     "steal_ns": ("ns", "looking into one other P's queue"),
     "thread_handoff_ns": (

@@ -64,11 +64,6 @@ _LIVES = [
     Rule("process_exit_ns", (*_PROCESS_LIFE, "cow_pages", "cow_fault_ns"),
          " - ".join(_PROCESS_LIFE) + " - cow_pages * cow_fault_ns",
          lambda v: v[_PROCESS_LIFE[0]] - sum(v[n] for n in _PROCESS_LIFE[1:]) - v["cow_pages"] * v["cow_fault_ns"]),
-    Rule("process_new_ns", ("process_create_of_500", "process_run_and_end_of_500", *_PROCESS_LIFE[:1], "process_block_ns",
-                            "process_wake_ns"),
-         "process_create_of_500 + process_run_and_end_of_500 - (fork_exit_wait_0_mib - process_block_ns - process_wake_ns)",
-         lambda v: max(v["process_create_of_500"] + v["process_run_and_end_of_500"] - v[_PROCESS_LIFE[0]]
-                       + v["process_block_ns"] + v["process_wake_ns"], 0.0)),
     _difference("thread_spawn_ns", "thread_create_of_500"),
     _difference("thread_first_ns", "thread_cpu_time_at_start"),
     _difference("thread_exit_ns", "thread_run_and_end_of_500", "thread_switch_ns", "thread_first_ns"),
