@@ -51,7 +51,6 @@ def _take(sim: Sim, cpu: int, task: int, writes: bool) -> bool:
     world = sim.world[0]
     t = sim.tasks[task]
     t.paid = max(t.paid, TRIES)
-    t.writes = writes
     woken = t.retry
     t.retry = 0
     if woken and not writes:  # it was let in while it waited
@@ -60,7 +59,8 @@ def _take(sim: Sim, cpu: int, task: int, writes: bool) -> bool:
         world.mm_writer = task
         world.mm_woken -= woken
         return True
-    if not writes and world.mm_writer == NONE and world.mm_head == NONE and world.mm_woken == 0:
+    waited_for = world.mm_writers >= 0 or world.mm_waiting_readers >= 0 or world.mm_woken > 0
+    if not writes and world.mm_writer == NONE and not waited_for:
         world.mm_readers += 1
         return True
     if writes and t.paid < TRIES + _SPINS and _owner_runs(sim):
@@ -69,8 +69,12 @@ def _take(sim: Sim, cpu: int, task: int, writes: bool) -> bool:
         charge(sim, cpu, task, O_SPAWN, _SPIN_NS)
         return False
     world.mm_woken -= woken
-    _queue(sim, task, woken == 1)
+    t.retry = woken  # it keeps its place by when it began to wait
     block(sim, cpu, task, R_UNINTERRUPTIBLE, O_SPAWN, sim.costs[NATIVE].block)
+    if writes:
+        _queue_writer(sim, task, woken == 1)
+    else:
+        _queue_reader(sim, task)
     return False
 
 
@@ -82,19 +86,30 @@ def _owner_runs(sim: Sim) -> bool:
 
 
 @njit
-def _queue(sim: Sim, task: int, front: bool) -> None:
+def _queue_writer(sim: Sim, task: int, front: bool) -> None:
     world = sim.world[0]
     t = sim.tasks[task]
     t.next = NONE
-    if world.mm_head == NONE:
-        world.mm_head = task
-        world.mm_tail = task
+    if world.mm_writers == NONE:
+        world.mm_writers = task
+        world.mm_last_writer = task
     elif front:
-        t.next = world.mm_head
-        world.mm_head = task
+        t.next = world.mm_writers
+        world.mm_writers = task
     else:
-        sim.tasks[world.mm_tail].next = task
-        world.mm_tail = task
+        sim.tasks[world.mm_last_writer].next = task
+        world.mm_last_writer = task
+
+
+@njit
+def _queue_reader(sim: Sim, task: int) -> None:
+    world = sim.world[0]
+    sim.tasks[task].next = NONE
+    if world.mm_waiting_readers == NONE:
+        world.mm_waiting_readers = task
+    else:
+        sim.tasks[world.mm_last_reader].next = task
+    world.mm_last_reader = task
 
 
 @njit
@@ -104,34 +119,29 @@ def _release(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, writes: b
         world.mm_writer = NONE
     else:
         world.mm_readers -= 1
-    first = world.mm_head
-    if first == NONE or world.mm_readers > 0 or world.mm_woken > 0:
+    writer, reader = world.mm_writers, world.mm_waiting_readers
+    if (writer == NONE and reader == NONE) or world.mm_readers > 0 or world.mm_woken > 0:
         return
-    if not sim.tasks[first].writes:
+    if reader >= 0 and (writer == NONE or sim.tasks[reader].blocked_at < sim.tasks[writer].blocked_at):
         _let_readers_in(runtime, kernel, sim, cpu, task)
         return
-    world.mm_head = sim.tasks[first].next
+    world.mm_writers = sim.tasks[writer].next
     world.mm_woken = 1
-    sim.tasks[first].retry = 1
-    unblock(runtime, kernel, sim, first, cpu, task)
+    sim.tasks[writer].retry = 1
+    unblock(runtime, kernel, sim, writer, cpu, task)
 
 
 @njit
 def _let_readers_in(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int) -> None:
     world = sim.world[0]
-    waiter = world.mm_head
-    world.mm_head = NONE
-    left = MOST_READERS
-    while waiter >= 0:
-        following = sim.tasks[waiter].next
-        if left > 0 and not sim.tasks[waiter].writes:
-            left -= 1
-            world.mm_readers += 1
-            sim.tasks[waiter].retry = 1
-            unblock(runtime, kernel, sim, waiter, cpu, task)
-        else:
-            _queue(sim, waiter, False)
-        waiter = following
+    for _ in range(MOST_READERS):
+        waiter = world.mm_waiting_readers
+        if waiter == NONE:
+            return
+        world.mm_waiting_readers = sim.tasks[waiter].next
+        world.mm_readers += 1
+        sim.tasks[waiter].retry = 1
+        unblock(runtime, kernel, sim, waiter, cpu, task)
 
 
 @njit

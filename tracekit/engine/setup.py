@@ -280,7 +280,8 @@ def new_sim(
     world.freed_head[:] = st.NONE
     task_rows.joined[segs.target[segs.kind == st.S_JOIN]] = 1
     world.mm_writer[:] = st.NONE
-    world.mm_head[:] = st.NONE
+    world.mm_writers[:] = st.NONE
+    world.mm_waiting_readers[:] = st.NONE
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(

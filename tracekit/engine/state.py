@@ -64,8 +64,9 @@ WORLD = np.dtype([
     ("quota", "i8"), ("period", "i8"), ("bandwidth_slice", "i8"), ("pool", "i8"), ("throttled", "i8"),
     ("cache_model", "i8"),
     ("own_space", "i8"), ("variables", "i8"), ("crashed", "i8"), ("cut", "i8"), ("counted", "i8"), ("struck", "i8"),
-    ("mm_writer", "i8"), ("mm_readers", "i8"), ("mm_head", "i8"), ("mm_woken", "i8"), ("stacks", "i8"), ("mm_tail", "i8"),
-    ("done_ns", "i8"), ("done_switches", "i8"), ("cache_holder", "i8"), ("cache_head", "i8"), ("cache_tail", "i8"), ("cache_contended", "i8"),
+    ("mm_writer", "i8"), ("mm_readers", "i8"), ("mm_woken", "i8"), ("stacks", "i8"),
+    ("mm_writers", "i8"), ("mm_last_writer", "i8"), ("mm_waiting_readers", "i8"), ("mm_last_reader", "i8"),
+    ("done_ns", "i8"), ("done_switches", "i8"),
     ("crash_task", "i8"), ("crash_at", "i8"), ("lost_ns", "i8"), ("main_returns", "i8"),
 ], align=True)  # fmt: skip
 
@@ -76,7 +77,7 @@ TASK = np.dtype([
     ("remaining", "i8"), ("since", "i8"), ("blocked_at", "i8"), ("start", "i8"), ("ended", "i8"),
     ("stack", "i8"), ("resident", "i8"), ("untaxed", "i8"), ("copied", "i8"), ("footprint", "i8"), ("left_at", "i8"),
     ("warm_cpu", "i4"), ("timer_cpu", "i4"), ("late", "i1"),
-    ("asleep_at", "i8"), ("due", "i1"), ("held", "i1"), ("joined", "i1"), ("writes", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
+    ("asleep_at", "i8"), ("due", "i1"), ("held", "i1"), ("joined", "i1"), ("due_waker", "i4"), ("due_cpu", "i4"), ("far", "i1"),
 ], align=True)  # fmt: skip
 
 THREAD = np.dtype([

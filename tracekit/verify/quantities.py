@@ -40,10 +40,11 @@ NEGLIGIBLE = {"context_switches": 20.0, "peak_memory": 256 * 1024.0}
 
 
 def error_of(name: str, predicted: float, measured: float) -> float:
-    """Predicted over measured, less one; 0 where the difference is negligible."""
+    """Predicted over measured, less one; 0 where the difference is negligible. What measures as nothing counts as the
+    negligible amount."""
     if abs(predicted - measured) <= NEGLIGIBLE.get(name, 0.0):
         return 0.0
-    return predicted / measured - 1 if measured else float("inf")
+    return (predicted - measured) / (measured or NEGLIGIBLE.get(name, 1.0))
 
 
 def recording_bar(recorded: str, predicted: str) -> tuple[float, float]:
