@@ -17,7 +17,7 @@ from tests.bench.engine import loop_rate, shared_work
 from tests.bench.registry import Measurement, benchmark
 
 ROOT = Path(__file__).parents[2]
-PLOT = Path(__file__).parents[2] / "reports" / "engine-scale.html"
+PLOT = ROOT / "reports" / "engine-scale.html"
 TASKS = (100, 1_000, 10_000, 100_000, 1_000_000)
 CPUS = (1, 2, 4, 16, 64, 256)
 SEGMENTS = 800_000  # about as many whatever the number of tasks
