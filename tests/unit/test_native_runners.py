@@ -134,3 +134,14 @@ def _until(condition: object, limit_s: float = 20.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("form", "waits"), [("process", False), ("thread", False), ("goroutine", True)])
+def test_only_goroutines_meet_at_a_channel_without_room(form: str, waits: bool) -> None:
+    # As in the models: a pipe has a page, and a queue between threads room for one message.
+    made = program(
+        {"sender": [("send", "line", 8)], "receiver": [("sleep", 50 * MS), ("recv", "line")]},
+        {"line": ("channel", 0)},
+    )
+    result = run(made, form).result
+    assert (result.ended_ns[0] > 40 * MS) == waits

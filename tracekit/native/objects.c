@@ -54,7 +54,6 @@ void make_object(struct object *o, const struct object_spec *spec)
     pthread_rwlock_init(&o->rwlock, &rwlock);
     pthread_cond_init(&o->readable, &cond);
     pthread_cond_init(&o->writable, &cond);
-    pthread_cond_init(&o->taken, &cond);
     sem_init(&o->semaphore, shared, (unsigned)spec->capacity);
     o->capacity = spec->capacity;
     o->bytes = spec->bytes > 0 ? spec->bytes : 1;
@@ -91,15 +90,12 @@ static void transfer(struct object *o, int writing)
 
 static void ring_send(struct object *o)
 {
-    int64_t room = o->capacity > 0 ? o->capacity : 1;
+    int64_t room = o->capacity > 0 ? o->capacity : 1; /* a queue between threads always has room for one */
     pthread_mutex_lock(&o->mutex);
     while (o->count >= room)
         pthread_cond_wait(&o->writable, &o->mutex);
     o->count++;
-    int64_t mine = ++o->put;
     pthread_cond_signal(&o->readable);
-    while (o->capacity == 0 && o->got < mine) /* unbuffered: both meet */
-        pthread_cond_wait(&o->taken, &o->mutex);
     pthread_mutex_unlock(&o->mutex);
 }
 
@@ -109,9 +105,6 @@ static void ring_recv(struct object *o)
     while (o->count == 0)
         pthread_cond_wait(&o->readable, &o->mutex);
     o->count--;
-    o->got++;
-    if (o->capacity == 0)
-        pthread_cond_broadcast(&o->taken);
     pthread_cond_signal(&o->writable);
     pthread_mutex_unlock(&o->mutex);
 }

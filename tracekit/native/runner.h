@@ -27,10 +27,10 @@ struct object_spec { int64_t kind, capacity, bytes; };
 struct object {
     pthread_mutex_t mutex;
     pthread_rwlock_t rwlock;
-    pthread_cond_t readable, writable, taken;
+    pthread_cond_t readable, writable;
     sem_t semaphore;
     int64_t capacity, bytes;   /* of a channel: messages, and the size of the largest */
-    int64_t count, put, got;   /* of a channel between threads */
+    int64_t count;             /* of a channel between threads */
     atomic_int waiting_for;    /* of a wait group: a futex word */
     int fds[2];                /* of a channel between processes */
 };
