@@ -1,19 +1,19 @@
 """The address space that threads share: its lock (mmap_lock), and the stacks that the C library keeps for reuse.
 
-A new thread gets the stack of an ended one, or its creator maps one: mmap and mprotect, both with the lock for writing.
-A thread that ends gives its stack's pages back (madvise, for reading), and the stack goes into the cache; when that has
-no more room (40 MiB: 5 stacks of 8 MiB), who joins the thread, or it itself if nobody does, unmaps one, for writing
-(nptl/allocatestack.c, nptl/nptl-stack.c).
+A new thread gets the stack of an ended one, or its creator maps one: mmap and mprotect, both with the lock for writing,
+and its first page, for reading. A thread that ends gives its stack's pages back (madvise, for reading), and the stack
+goes into the cache; when that has no more room (40 MiB: 5 stacks of 8 MiB), who joins the thread, or it itself if nobody
+does, unmaps one, for writing (nptl/allocatestack.c, nptl/nptl-stack.c). Last it looks at the lock once more (exit_mm).
 
 The lock is Linux's rwsem (6.18, kernel/locking/rwsem.c):
-* A reader sleeps if a writer has the lock or anybody waits (rwsem_down_read_slowpath). A writer first spins, while a
-  writer that has the lock runs, or 10 us where readers have it (rwsem_rspin_threshold), and takes what becomes free,
-  whoever waits.
+* A reader sleeps if a writer has the lock or anybody waits (rwsem_down_read_slowpath). A writer first spins for up to
+  10 us, where readers have the lock (rwsem_rspin_threshold) or while a writer that has it runs (nobody holds it longer
+  here), and takes what becomes free, whoever waits.
 * Whoever lets go wakes the first that waits. If it is a writer it has to try; a reader, and with it all readers that
   wait, up to 256, has the lock from then on (rwsem_mark_wake), though it may wait for a CPU for long. That is how a
   few short operations hold up everybody.
 
-Left out: page faults, which take the lock of their mapping only (per-VMA locks), and the hand-over to a writer that
+Left out: page faults but a stack's first, which take the lock of their mapping only (per-VMA locks), and the hand-over to a writer that
 waited for 4 ms.
 """
 

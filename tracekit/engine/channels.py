@@ -63,6 +63,13 @@ def _copy_cost(sim: Sim, task: int, size: int) -> int:
 
 
 @njit
+def _enter_kernel(sim: Sim, cpu: int, item: int) -> None:
+    """A pipe's operations are system calls, those of a queue between threads are not until somebody has to wait."""
+    if sim.objects[item].most_pages > 0:
+        sim.cpus[cpu].entered = 1
+
+
+@njit
 def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, size: int) -> None:
     """Put a message of `size` bytes into a channel."""
     o = sim.objects[item]
@@ -75,7 +82,7 @@ def send(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int, si
     if o.closed:
         failure.crash(sim, cpu, task)
         return
-    sim.cpus[cpu].entered = 1 if o.most_pages > 0 else 0  # a pipe's operations are system calls
+    _enter_kernel(sim, cpu, item)
     if not t.retry:
         operate(sim, cpu, task, item, sim.costs[t.layer].channel)
         charge(sim, cpu, task, O_COPY, _copy_cost(sim, task, size))
@@ -115,7 +122,7 @@ def recv(runtime: Any, kernel: Any, sim: Sim, cpu: int, task: int, item: int) ->
     """Take the oldest message of a channel. Queued messages count as equally long: their bytes are conserved."""
     o = sim.objects[item]
     t = sim.tasks[task]
-    sim.cpus[cpu].entered = 1 if o.most_pages > 0 else 0
+    _enter_kernel(sim, cpu, item)
     if t.retry:
         o.due_messages -= 1
     else:
