@@ -11,6 +11,7 @@ from tracekit.sources.kernel.build import build
 from tracekit.sources.kernel.events import EVENT, EVENT_KINDS, PREV_STATES, KernelRecording, Records
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
+from tracekit.vocabulary import REASONS
 
 TIDS = st.integers(-1, 5)
 EVENTS = st.tuples(
@@ -32,6 +33,9 @@ def records(rows: list[tuple[int, ...]]) -> Records:
     for column, values in zip(columns, zip(*rows, strict=True), strict=True):
         events[column] = values
     events["time_ns"] = np.cumsum(events["time_ns"])
+    events["value"] = np.where(
+        events["kind"] == EVENT_KINDS["switch"], events["value"] % (len(REASONS) + 1) - 1, events["value"]
+    )
     events["tgid"] = np.where(events["tid"] > 3, 4, events["tid"])
     return events
 

@@ -17,6 +17,7 @@ from tracekit.sources.kernel.world import (
     PID_REUSED,
     REASON_SPAWN,
     REASON_WAKEUP,
+    REASON_YIELD,
     SWITCH,
     UNKNOWN,
 )
@@ -32,7 +33,7 @@ def test_positions_agree_with_the_words() -> None:
     """Compiled code counts in positions; these are the ends and the odd ones out."""
     assert (EVENT_KINDS["switch"], EVENT_KINDS["known"], SCHEDULING_KINDS) == (SWITCH, KNOWN, EVENT_KINDS["exit"])
     assert [STATES.names[at] for at in (0, 1, BLOCKED, 3, 4, UNKNOWN)] == list(STATES)
-    assert (REASONS["wakeup"], REASONS["spawn"]) == (REASON_WAKEUP, REASON_SPAWN)
+    assert [REASONS[reason] for reason in ("yield", "wakeup", "spawn")] == [REASON_YIELD, REASON_WAKEUP, REASON_SPAWN]
     causes = {"broken_chain": BROKEN_CHAIN, "inferred_switch": INFERRED_SWITCH, "pid_reused": PID_REUSED}
     assert {name: GAP_CAUSES[name] for name in causes} == causes
     assert all(state in STATES and (reason is None or reason in REASONS) for state, reason in PREV_STATES.values())

@@ -29,7 +29,7 @@ def command(
         float | None, typer.Option("--max-error", min=0, help="Largest error of a makespan that passes, as 0.05.")
     ] = None,
     limit: Annotated[float, typer.Option("--limit", min=0.1, help="Seconds that one execution may take.")] = 60.0,
-    latency: Annotated[bool, typer.Option(help="Record one execution of each cell for its wakeup latencies.")] = True,
+    latency: Annotated[bool, typer.Option(help="Record each cell three times, for its wakeup latencies.")] = True,
     set_: options.Settings = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write a report, an HTML page.")] = None,
     json: options.Json = False,

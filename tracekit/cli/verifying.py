@@ -54,7 +54,7 @@ def _suite() -> list[Workload]:
 
     available = int(host()["cpus"])
     return [
-        Workload(entry.name, synth(entry.scenario, parameters=dict(entry.parameters)), entry.cpus, entry.recorded)
+        Workload(entry.name, synth(entry.scenario, parameters=dict(entry.parameters)), entry.cpus, recorded=True)
         for entry in SUITE
         if entry.cpus <= available
     ]

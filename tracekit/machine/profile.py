@@ -33,7 +33,7 @@ class Cost:
 class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
-    `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
+    `recorder_wait_ns` is what its recorder's event of a wait takes more than others, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
     `idle_enter_ns` a run after which its CPU idles, `idle_wake_ns` a wakeup of a CPU that idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
     """
 
@@ -42,6 +42,7 @@ class FormCosts:
     switch_ns: int
     spawn_ns: int
     recorder_event_ns: int
+    recorder_wait_ns: int = 0
     exit_ns: int = 0
     first_run_ns: int = 0
     timed_wait_ns: int = 0
@@ -76,6 +77,7 @@ class Profile:
             switch_ns=self.value(f"{form}_switch_ns"),
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
+            recorder_wait_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
             exit_ns=self.value(f"{form}_exit_ns"),
             first_run_ns=self._first_run_ns(form),
             timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),

@@ -75,7 +75,6 @@ void join(int64_t target);
 void run_task(int64_t task);
 void measure_spin(void);
 void spin(int64_t duration_ns);
-void timed_wait(int64_t duration_ns);
 void sleep_until(int64_t at_ns);
 
 #endif

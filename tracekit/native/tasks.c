@@ -3,6 +3,7 @@
 
 #include <alloca.h>
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -65,8 +66,9 @@ static void sleep_for(int64_t duration_ns)
         ;
 }
 
-/* A device that answers after duration_ns: a timerfd ends its wait by an interrupt, without timer slack. */
-void timed_wait(int64_t duration_ns)
+/* A device or a peer that answers after duration_ns: a timerfd ends its wait by an interrupt, without timer slack.
+ * Whoever waits for a socket, which could be polled, does so here too: a recording tells the two apart by that. */
+static void timed_wait(int64_t duration_ns, int polled)
 {
     static _Thread_local int fd = -1;
     static _Thread_local pid_t owner;
@@ -80,8 +82,9 @@ void timed_wait(int64_t duration_ns)
         duration_ns = 1;
     struct itimerspec t = {{0, 0}, {duration_ns / 1000000000LL, duration_ns % 1000000000LL}};
     uint64_t expiries;
-    timerfd_settime(fd, 0, &t, NULL);
-    while (read(fd, &expiries, sizeof expiries) < 0 && errno == EINTR)
+    struct pollfd ready = {fd, POLLIN, 0};
+    timerfd_settime(fd, 0, &t, NULL); /* also forgets what the last one counted and nobody read */
+    while ((polled ? poll(&ready, 1, -1) : read(fd, &expiries, sizeof expiries)) < 0 && errno == EINTR)
         ;
 }
 
@@ -121,7 +124,8 @@ static int step(const struct segment *s)
     switch (s->kind) {
     case SEG_COMPUTE: spin(s->duration_ns); break;
     case SEG_SLEEP: sleep_for(s->duration_ns); break;
-    case SEG_IO: case SEG_NETWORK: case SEG_SYSCALL: timed_wait(s->duration_ns); break;
+    case SEG_NETWORK: timed_wait(s->duration_ns, 1); break;
+    case SEG_IO: case SEG_SYSCALL: timed_wait(s->duration_ns, 0); break;
     case SEG_ARRIVAL: sleep_until(world->zero_ns + s->duration_ns); break;
     case SEG_YIELD: sched_yield(); break;
     case SEG_LOCK:

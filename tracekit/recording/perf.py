@@ -21,6 +21,13 @@ EVENTS = (
     "sched_process_exit", "sched_migrate_task",
 )  # fmt: skip
 _NEEDED = "sched_switch"
+# The kernel's innermost functions tell what a task waits for, and cost less than events of system calls, which come
+# with every call of the machine. The first two are the scheduler's; five reach what a socket is read by. Only waits are
+# asked: prev_state 1 (TASK_INTERRUPTIBLE) and 2 (TASK_UNINTERRUPTIBLE; include/linux/sched.h).
+_SWITCHES = (
+    ("sched:sched_switch", "!(prev_state & 3)"),
+    ("sched:sched_switch/call-graph=fp,max-stack=5/", "prev_state & 3"),
+)
 BUFFER = "16M"  # for each CPU: a second of 100,000 switches and wakeups, whatever the disk does meanwhile
 _OWN_BUFFER = "512K"  # what perf_event_mlock_kb lets everybody have
 
@@ -37,9 +44,12 @@ class Recorded:
 def arguments(perf: str, path: Path, command: Sequence[str], *, max_bytes: int | None, whole: bool) -> list[str]:
     """The call of perf. Raises TracekitError where the kernel has no scheduler tracepoints."""
     if whole:
-        what = ["-a", "-R", "-c", "1", "-m", BUFFER]
+        what = ["-a", "-R", "-c", "1", "-m", BUFFER, "--kernel-callchains"]
+        for event, chosen in _SWITCHES:
+            what += ["-e", event, "--filter", chosen]
         for event in present():
-            what += ["-e", f"sched:{event}"]
+            if event != _NEEDED:
+                what += ["-e", f"sched:{event}"]
     else:
         what = ["--switch-events", "-e", "dummy:u", "-T", "--sample-cpu", "-m", _OWN_BUFFER]
     bound = ["--max-size", f"{max_bytes}B"] if max_bytes else []

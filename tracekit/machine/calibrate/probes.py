@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -81,6 +82,15 @@ steps = [{ repeat = ROUNDS, steps = [{ signal = "there" }, { wait = "back" }] }]
 start = "0ms"
 steps = [{ repeat = ROUNDS, steps = [{ wait = "there" }, { signal = "back" }] }]
 """
+_YIELDS = """
+name = "yields"
+claim = "recording takes time"
+look_for = "the makespan"
+[tasks.one]
+start = "0ms"
+count = 2
+steps = [{ repeat = ROUNDS, steps = ["yield"] }]
+"""
 
 
 def probe(found: Measurements, progress: Say = lambda done, total: None) -> None:
@@ -88,7 +98,8 @@ def probe(found: Measurements, progress: Say = lambda done, total: None) -> None
     parts = [
         *((_memory, form) for form in FORMS),
         *((part, form) for form in ("process", "thread") for part in (_kept, _reclaim)),
-        *((_recorder, form) for form in ("thread", "goroutine")),
+        (_perf, "thread"),
+        (_go_tracer, "goroutine"),
         (_timed_waits, "thread"),
     ]
     for number, (part, form) in enumerate(parts):
@@ -151,23 +162,33 @@ def _reclaim(found: Measurements, form: str) -> None:
             found.add(f"{form}_reclaim_ns", max(ended, 0.0) * execution.makespan_ns / (_ENDED_ALONE * cpus))
 
 
-def _recorder(found: Measurements, form: str) -> None:
-    """How much longer a hand-over takes while it is recorded, by event: perf under threads, Go's tracer."""
+def _perf(found: Measurements, form: str) -> None:
+    """How much longer switches take while perf records them, by event; and hand-overs, which also begin waits."""
+    for extra_ns, events in _while_recorded(_YIELDS, form):
+        found.add("perf_event_ns", extra_ns / events)
+    event_ns = median(found.rounds["perf_event_ns"])
+    for extra_ns, events in _while_recorded(_PING_PONG, form):
+        found.add("perf_callchain_ns", max(extra_ns - events * event_ns, 0.0) / (2 * _ROUNDS))
+
+
+def _go_tracer(found: Measurements, form: str) -> None:
+    """How much longer a hand-over takes while Go's tracer records it, by event."""
+    for extra_ns, events in _while_recorded(_PING_PONG, form):
+        found.add("go_trace_event_ns", extra_ns / events)
+
+
+def _while_recorded(text: str, form: str) -> Iterator[tuple[float, int]]:
+    """How much longer a program on one CPU takes while it is recorded, and of how many events."""
     from tracekit.recording.perf import under_perf
     from tracekit.sources.registry import ingest
 
-    with (
-        Prepared(_program(_PING_PONG.replace("ROUNDS", str(_ROUNDS)))) as prepared,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with Prepared(_program(text.replace("ROUNDS", str(_ROUNDS)))) as prepared, tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "recording"
-        with_perf = under_perf(target) if form == "thread" else None
-        go_trace = target if form == "goroutine" else None
+        with_perf, go_trace = (None, target) if form == "goroutine" else (under_perf(target), None)
         for _ in range(_REPEATS):
             plain = prepared.execute(form, cpus=1).makespan_ns
             recorded = prepared.execute(form, cpus=1, recorder=with_perf, go_trace=go_trace).makespan_ns
-            events = int(ingest(target).meta["events"])
-            found.add("perf_event_ns" if with_perf else "go_trace_event_ns", max(recorded - plain, 0) / events)
+            yield max(recorded - plain, 0), int(ingest(target).meta["events"])
 
 
 def _timed_waits(found: Measurements, form: str) -> None:

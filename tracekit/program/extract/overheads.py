@@ -75,12 +75,15 @@ def take_out(
 
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
     kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
-    end after all, and the recorder one event for each of them, for a creation two. What a piece is too short for is
+    end after all, and the recorder one event for each of them, for a creation two; what it writes of a switch is at the
+    cost of the task that comes, also what the one that leaves waits for. What a piece is too short for is
     taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
     is too short for is left.
     """
     switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
     switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
+    after_waits = np.concatenate(([0], np.cumsum(line.after_waits())))
+    callchains = pieces.between(after_waits[ops.runs], after_waits[line.first_run])
     into_idle = np.append(line.into_idle(), False)
     signals, spawns, blocks, timed, idles, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(7))
     signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
@@ -96,7 +99,8 @@ def take_out(
     firsts[pieces.per_task[created] + created] = 1
     struck = pieces.holding(besides.interrupts, ops)
     amounts = {
-        "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns,
+        "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns
+        + callchains * costs.recorder_wait_ns,
         "switch": switches * costs.switch_ns,
         "block": blocks * costs.block_ns,
         "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,

@@ -62,7 +62,10 @@ def from_recording(
 
 
 def _recorded(bundle: Trace | Run, costs: FormCosts) -> FormCosts:
-    """Costs with the recorder's events as they came: some recorders tell of each switch and wakeup more than once."""
+    """Costs with the recorder's events as they came: some recorders tell of each switch and wakeup more than once, and
+    of waits only that they began."""
+    if not bundle.meta.get("callchains"):
+        costs = replace(costs, recorder_wait_ns=0)
     events, repeats = bundle.meta.get("events") or 0, bundle.meta.get("repeats") or 0
     if not 0 < repeats < events:
         return costs

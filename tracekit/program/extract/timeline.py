@@ -80,12 +80,25 @@ class Timeline:
     def into_idle(self) -> Flags:
         """Of each run whether nobody ran on its CPU just after it; not where the CPU is unknown, or after the last."""
         idle = np.zeros(len(self.runs), np.bool_)
+        before, after = self._neighbours()
+        idle[before] = self.run_start[after] > self.run_end[before]
+        return idle
+
+    def after_waits(self) -> Flags:
+        """Of each run whether it follows at once on one, on its CPU, after which that run's task waited."""
+        follows = np.zeros(len(self.runs), np.bool_)
+        before, after = self._neighbours()
+        rows = self.runs[before]
+        waited = np.append(self.state == BLOCKED, False)[rows + 1] & ~self.last[rows]
+        follows[after] = waited & (self.run_start[after] == self.run_end[before])
+        return follows
+
+    def _neighbours(self) -> tuple[Ints, Ints]:
+        """Runs, and the next on the same CPU of each."""
         cpu = self._cpu[self.runs]
         order = np.lexsort((self.run_start, cpu))
-        after = order[1:][cpu[order[1:]] == cpu[order[:-1]]]
-        before = order[:-1][cpu[order[1:]] == cpu[order[:-1]]]
-        idle[before] = (self.run_start[after] > self.run_end[before]) & (cpu[before] != NULL)
-        return idle
+        same = (cpu[order[1:]] == cpu[order[:-1]]) & (cpu[order[1:]] != NULL)
+        return order[:-1][same], order[1:][same]
 
     def at_rows(self, rows: npt.NDArray[np.intp]) -> Moments:
         """Where tasks were when these rows of theirs, which are no runs, began."""

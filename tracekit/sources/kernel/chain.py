@@ -27,6 +27,7 @@ from tracekit.sources.kernel.world import (
     NULL,
     REASON_UNINTERRUPTIBLE,
     REASON_WAKEUP,
+    REASON_YIELD,
     REFINED,
     RUNNABLE,
     RUNNING,
@@ -124,8 +125,8 @@ def account(w: World, task: int, time_ns: int, runtime_ns: int) -> None:
 
 
 @lean
-def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
-    """A recorded switch-out: the letter of prev_state says what comes next."""
+def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int, waits_for: int) -> None:
+    """A recorded switch-out: the letter of prev_state says what comes next, and `waits_for` (REASONS, or NULL) why."""
     t = w.tasks[task]
     t["hint_ns"] = NO_TIME
     w.cpus[cpu]["pending"] = 0
@@ -134,8 +135,13 @@ def leave(w: World, task: int, cpu: int, time_ns: int, prev_state: int) -> None:
         end_task(w, task, time_ns)
         return
     reason = wide(w.leave_reason[prev_state])
-    if state == BLOCKED and t["syscall"] > 0 and reason in (NULL, REASON_UNINTERRUPTIBLE):
-        reason = t["syscall"] - 1
+    if state == BLOCKED and reason in (NULL, REASON_UNINTERRUPTIBLE):
+        if waits_for != NULL:
+            reason = waits_for
+        elif t["syscall"] > 0:
+            reason = t["syscall"] - 1
+    elif state == RUNNABLE and waits_for == REASON_YIELD:
+        reason = waits_for
     close_row(w, task, time_ns)
     open_row(w, task, state, time_ns, cpu if state == RUNNABLE else NULL, reason, NO)
 

@@ -17,7 +17,7 @@ from tracekit.sources.base import Progress, no_progress
 from tracekit.vocabulary import Words
 
 EVENT_KINDS = Words("kernel event", {
-    "switch": "tid leaves the CPU in prev_state, target_tid enters it",
+    "switch": "tid leaves the CPU in prev_state, target_tid enters it; value is REASONS of its wait, where known",
     "waking": "tid wakes target_tid; target_cpu is where the wakee was last",
     "wakeup": "target_tid is in the run queue of target_cpu",
     "wakeup_new": "target_tid, just created, is in the run queue of target_cpu",

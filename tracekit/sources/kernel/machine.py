@@ -75,7 +75,7 @@ def _switch(w: World, now: Event) -> None:
     if now.tid < 0:  # the format does not say who leaves: whoever was there
         prev = w.cpus[cpu]["task"]
     if prev >= 0:
-        leave(w, prev, cpu, now.time_ns, now.prev_state)
+        leave(w, prev, cpu, now.time_ns, now.prev_state, now.value)
     c = w.cpus[cpu]
     c["task"] = NOT_SEEN if next_tid < 0 else IDLE
     c["seen_ns"] = now.time_ns

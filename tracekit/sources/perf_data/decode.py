@@ -20,8 +20,9 @@ from tracekit.sources.kernel.events import (
 from tracekit.sources.kernel.formats import EventFormat
 from tracekit.sources.kernel.numbers import Bytes, i32, u16, u32
 from tracekit.sources.kernel.tracepoints import PLAN_COLUMNS, States, fill, plan_row, states_of
-from tracekit.sources.perf_data.layout import END_SIZE, END_TID, HEADER_SIZE, TID_AT
-from tracekit.sources.perf_data.walk import COMM, EXIT, FORK, SAMPLE, SWITCH, SWITCH_CPU_WIDE, raw_at
+from tracekit.sources.perf_data.callchains import NONE, Functions, reason_of
+from tracekit.sources.perf_data.layout import END_SIZE, END_TID, HAS_CALLCHAIN, HEADER_SIZE, TID_AT
+from tracekit.sources.perf_data.walk import COMM, EXIT, FORK, SAMPLE, SWITCH, SWITCH_CPU_WIDE, callchain_at, raw_at
 
 _KIND_FORK, _KIND_EXIT, _KIND_COMM = EVENT_KINDS["fork"], EVENT_KINDS["exit"], EVENT_KINDS["comm"]
 KIND_SWITCH = EVENT_KINDS["switch"]
@@ -35,12 +36,13 @@ SWITCHED_IN = 1  # value of a switch that is told by the task that comes, for th
 class Plan:
     """How to read each event's samples: `rows` by event (PLAN_COLUMNS), and how to read prev_state.
 
-    `switches`: PERF_RECORD_SWITCH tells who runs.
+    `switches`: PERF_RECORD_SWITCH tells who runs. `functions` are those of the kernel in which tasks wait.
     """
 
     rows: Rows
     states: States
     switches: bool = False
+    functions: Functions = NONE
 
 
 def plan(formats: Sequence[EventFormat | None]) -> Plan:
@@ -54,7 +56,9 @@ def plan(formats: Sequence[EventFormat | None]) -> Plan:
 
 
 @lean
-def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, states: States, big: bool) -> None:
+def _sample(
+    event: Row, data: Bytes, at: int, layout: Rows, row: Rows, states: States, functions: Functions, big: bool
+) -> None:
     """A tracepoint's sample into `event`."""
     raw = raw_at(data, at, layout, big)
     if raw < 0:
@@ -65,6 +69,8 @@ def _sample(event: Row, data: Bytes, at: int, layout: Rows, row: Rows, states: S
     if layout[TID_AT] >= 0 and pid > 0 and i32(data, at + layout[TID_AT] + 4, big) == pid:
         tgid = i32(data, at + layout[TID_AT], big)
         event["tgid"] = tgid if tgid > 0 else -1
+    if event["kind"] == KIND_SWITCH and layout[HAS_CALLCHAIN]:
+        event["value"] = reason_of(data, callchain_at(data, at, layout, big), functions, big)
 
 
 @lean
@@ -111,7 +117,8 @@ def _note(event: Row, data: Bytes, at: int, kind: int, size: int, cpu: int, big:
 
 @cached_njit
 def _decode(
-    data: Bytes, records: Records, layouts: Rows, rows: Rows, states: States, big: bool, events: Records
+    data: Bytes, records: Records, layouts: Rows, rows: Rows, states: States, functions: Functions, big: bool,
+    events: Records,
 ) -> None:  # fmt: skip
     for number in range(len(records)):
         record, event = records[number], events[number]
@@ -122,7 +129,7 @@ def _decode(
         event["flags"] = 0
         kind, attr = record["type"], record["attr"]
         if kind == SAMPLE:
-            _sample(event, data, record["at"], layouts[attr], rows[attr], states, big)
+            _sample(event, data, record["at"], layouts[attr], rows[attr], states, functions, big)
         elif kind in (SWITCH, SWITCH_CPU_WIDE):
             _switch(event, data, record["at"], kind, record["size"], layouts[attr], big)
         else:
@@ -132,7 +139,7 @@ def _decode(
 def decode(data: Bytes, records: Records, layouts: Rows, how: Plan, big: bool) -> Records:
     """EVENT records: of samples of planned events, of switches, of COMM, FORK and EXIT. Kind -1: broken."""
     events = np.empty(len(records), EVENT)
-    _decode(data, records, layouts, how.rows, how.states, big, events)
+    _decode(data, records, layouts, how.rows, how.states, how.functions, big, events)
     return events
 
 

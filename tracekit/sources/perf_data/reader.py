@@ -18,6 +18,7 @@ from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.merging import merged, of_one_run
 from tracekit.sources.kernel.numbers import Bytes
+from tracekit.sources.perf_data.callchains import functions_of, tells_waits
 from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header, clock_name, read_header
 from tracekit.sources.perf_data.layout import layouts
@@ -73,6 +74,7 @@ def opened(
         return Windows(data, header, rows, ids, window_bytes)
 
     chosen = planned(header, notes, rows, windows, where)
+    chosen.plan.functions = functions_of(data, header, notes)
     return header, notes, kernel_stream(windows(), header, chosen, options, len(data))
 
 
@@ -103,6 +105,7 @@ def _meta(built: Built, header: Header, notes: Notes, where: str, size: int, dig
         "end_ns": built.end_ns,
         "events": built.events,
         "repeats": built.repeats,
+        "callchains": tells_waits(header.attrs),
         "form": built.form,
         "policies": built.policies,
         "tool_version": __version__,

@@ -133,8 +133,8 @@ def record_size(data: Bytes, at: int, end: int, big: bool) -> Number:
 
 
 @lean
-def raw_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
-    """Where a sample's raw data begins: after its 32-bit size. -1 when the sample is too short for it."""
+def callchain_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
+    """Where a sample's callchain is, or would be. -1 when the sample is too short for it."""
     end = at + u16(data, at + 6, big)
     place = at + layout[FIXED_END]
     if layout[READ_EACH]:
@@ -149,9 +149,20 @@ def raw_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
         if place + 8 > end:
             return -1
         frames = i64(data, place, big)
-        if frames < 0 or frames > (end - place) // 8:
+        if frames < 0 or frames >= (end - place) // 8:
             return -1
-        place += 8 + 8 * frames
+    return place
+
+
+@lean
+def raw_at(data: Bytes, at: int, layout: Rows, big: bool) -> Number:
+    """Where a sample's raw data begins: after its 32-bit size. -1 when the sample is too short for it."""
+    end = at + u16(data, at + 6, big)
+    place = callchain_at(data, at, layout, big)
+    if place < 0:
+        return -1
+    if layout[HAS_CALLCHAIN]:
+        place += 8 + 8 * i64(data, place, big)
     if not layout[HAS_RAW] or place + 4 > end or place + 4 + u32(data, place, big) > end:
         return -1
     return place + 4
