@@ -68,6 +68,20 @@ def test_an_interrupt_for_somebody_is_taken_from_whoever_ran_where_it_struck() -
         assert _computing(extract(trace_of(tasks, intervals, wakeups), costs=costs)) == computed
 
 
+def test_interrupts_that_end_goroutines_waits_strike_whoever_runs() -> None:
+    costs = FormCosts(0, 0, 0, 0, 0, interrupt_ns=1_000)
+    tasks = [{"task_id": number, "name": name, "kind": "goroutine", "start_ns": 0} for number, name in enumerate("ab")]
+    intervals = [
+        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 0, "end_ns": 20_000},
+        {"task_id": 0, "state": "BLOCKED", "start_ns": 20_000, "end_ns": 40_000, "reason": "network"},
+        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 60_000, "end_ns": 100_000},
+        {"task_id": 1, "cpu": 0, "state": "RUNNING", "start_ns": 20_000, "end_ns": 60_000},
+        {"task_id": 1, "state": "BLOCKED", "start_ns": 60_000, "end_ns": 100_000, "reason": "channel_recv"},
+    ]
+    # one wait for a device in 100 us of one CPU: 10 ns of interrupts in each us
+    assert _computing(extract(trace_of(tasks, intervals, []), costs=costs)) == [59_400, 39_600]
+
+
 def test_a_recorder_that_tells_of_each_switch_twice_is_paid_twice() -> None:
     costs = FormCosts(0, 0, 0, 0, recorder_event_ns=1_000)
     story = "a: R 0-10"

@@ -10,6 +10,7 @@ import pytest
 
 from tracekit.analysis.join import join
 from tracekit.errors import UsageError
+from tracekit.program.extract import extract
 from tracekit.sources.registry import ingest
 from tracekit.tables.build import empty, table
 from tracekit.tables.bundle import Trace
@@ -50,7 +51,10 @@ def kernel() -> Trace:
         (0, 3, None, "RUNNABLE", 30, 40, "preempted"),
         (0, 3, None, "RUNNING", 40, 45, None),
         (0, None, None, "BLOCKED", 45, 50, "page_fault"),
-        (0, 2, None, "RUNNING", 50, 140, None),
+        (0, 2, None, "RUNNING", 50, 85, None),
+        (0, None, None, "BLOCKED", 85, 95, "io"),
+        (0, 2, None, "RUNNABLE", 95, 98, "wakeup"),
+        (0, 2, None, "RUNNING", 98, 140, None),
     ], 1_010, 140, "process")  # fmt: skip
 
 
@@ -72,9 +76,36 @@ def test_a_goroutine_runs_only_while_its_thread_has_a_cpu(go: Trace, kernel: Tra
     ]
 
 
+def test_a_system_call_is_what_its_thread_did_in_it(go: Trace, kernel: Trace) -> None:
+    joined = join(go, kernel).trace
+    assert rows(joined, 1) == [
+        (70, 90, "RUNNING", 2, None),
+        (90, 95, "RUNNING", 2, None),
+        (95, 105, "BLOCKED", None, "io"),
+        (105, 108, "RUNNABLE", 2, "wakeup"),
+        (108, 110, "RUNNING", 2, None),
+        (110, 200, "RUNNING", None, None),
+    ]
+
+
+def test_a_program_is_its_goroutines_and_not_the_threads_under_them(go: Trace, kernel: Trace) -> None:
+    program = extract(join(go, kernel).trace)
+    tasks = program.frame("tasks")
+    assert tasks.filter(pl.col("converted"))["name"].to_list() == ["main.main", "main.worker"]
+    steps = program.frame("segments").join(tasks, on="task_id").select("name", "kind", "duration_ns").rows()
+    assert steps == [
+        ("main.main", "compute", 45),  # 0 to 40, and 50 to 55
+        ("main.main", "io", 5),  # the page
+        ("main.worker", "compute", 25),
+        ("main.worker", "io", 10),
+        ("main.worker", "compute", 92),  # the rest of its call, and what only the Go trace tells
+        ("other", "compute", 10),
+    ]
+
+
 def test_a_thread_has_what_is_left_when_it_carries_no_goroutine(go: Trace, kernel: Trace) -> None:
     joined = join(go, kernel).trace
-    assert rows(joined, 2) == [(60, 70, "RUNNING", 2, None), (90, 150, "RUNNING", 2, None)]
+    assert rows(joined, 2) == [(60, 70, "RUNNING", 2, None), (110, 150, "RUNNING", 2, None)]
     assert rows(joined, 3) == [(40, 50, "RUNNING", 3, None)]
     assert joined.frame("tasks")["name"].to_list() == ["main.main", "main.worker", "prog", "other"]
     assert joined.frame("tasks")["process_id"].to_list() == [2, 2, 2, 3]

@@ -8,6 +8,9 @@ goroutine's RUNNING time is cut by what the kernel says of that thread:
 * the thread is blocked, by a page fault say: BLOCKED, with the kernel's reason
 * the kernel recording does not know: RUNNING without `cpu`, and `inferred`
 
+A goroutine's system call is cut likewise: RUNNING in the kernel, BLOCKED for the kernel's reason, and RUNNABLE from
+when the kernel woke the thread, of which Go's tracer knows nothing; where the kernel does not know, it stays as it is.
+
 A thread's own rows are what it did while it carried no goroutine, so that no CPU is counted twice. Goroutines come
 first in `tasks`, then the kernel's tasks. Both clocks must be CLOCK_MONOTONIC: perf's with `-k CLOCK_MONOTONIC`;
 Go's since 1.25 by the snapshot in the trace, and before wherever the unit is 64 ns (everywhere but Windows), as the
@@ -35,6 +38,7 @@ CLOCK = "CLOCK_MONOTONIC"
 WORST = 10
 _RECORD_PERF = "record with `tracekit record`, or `perf record -k CLOCK_MONOTONIC`"
 _RUNNING, _RUNNABLE, _BLOCKED = (STATES[name] for name in ("RUNNING", "RUNNABLE", "BLOCKED"))
+_SYSCALL = REASONS["syscall"]
 
 _COLUMNS = ("task_id", "cpu", "thread_id", "state", "start_ns", "end_ns", "reason", "inferred", "stack_id")
 Rows = dict[str, Any]  # interval columns as numpy arrays, words as codes, NULL for null
@@ -56,9 +60,12 @@ def join(go: Trace, kernel: Trace) -> Joined:
     goroutines = _rows(go, shifts[0], 0)
     threads = _rows(kernel, shifts[1], first)
     tids = _thread_ids(kernel, goroutines)
-    cut, rest = _cut(goroutines, threads, tids, first)
-    _mark_unknown(cut, overlap)
-    intervals = table("intervals", _together([cut, rest]))
+    carried = (goroutines["state"] == _RUNNING) & (goroutines["thread_id"] >= 0)
+    in_call = (goroutines["state"] == _BLOCKED) & (goroutines["reason"] == _SYSCALL) & (goroutines["thread_id"] >= 0)
+    running, calls = (_cut(goroutines, which, threads, tids, first) for which in (carried, in_call))
+    _mark_unknown(running, overlap)
+    alone = _alone(goroutines, carried | in_call, threads, tids, first)
+    intervals = table("intervals", _together([running, calls, _chosen(goroutines, ~(carried | in_call)), alone]))
     tables = {
         "tasks": _tasks(go, kernel, shifts, np.unique(tids[tids != NULL])),
         "intervals": canonical("intervals", intervals),
@@ -68,7 +75,7 @@ def join(go: Trace, kernel: Trace) -> Joined:
         "counters": _moved(go.tables["counters"], shifts[0]),
         "stacks": go.tables["stacks"],
     }
-    summary = _summary(goroutines, cut, overlap, go)
+    summary = _summary(goroutines, running, overlap, go)
     return Joined(Trace(tables, _meta(go, kernel, shifts, summary)), summary)
 
 
@@ -153,25 +160,37 @@ def _within(at: Any, start: Any, end: Any) -> Any:
     return np.where((row >= 0) & (at < end[row]), row, NULL)
 
 
-def _cut(goroutines: Rows, threads: Rows, tids: Any, first: int) -> tuple[Rows, Rows]:
-    """Goroutines' rows cut by what their threads did, and the threads' rows without the time they carried one."""
-    carried = (goroutines["state"] == _RUNNING) & (goroutines["thread_id"] >= 0)
+def _cut(goroutines: Rows, which: Any, threads: Rows, tids: Any, first: int) -> Rows:
+    """Those of goroutines' rows, each cut by what its thread did."""
+    parts = [_chosen(goroutines, np.zeros(0, np.int64))]
+    for tid in np.unique(goroutines["thread_id"][which]):
+        on_thread = _by_start(goroutines, which & (goroutines["thread_id"] == tid))
+        of_thread = _by_start(threads, tids[threads["task_id"] - first] == tid)
+        parts.append(_carrying(on_thread, of_thread, _overlaid(on_thread, of_thread)))
+    return _together(parts)
+
+
+def _alone(goroutines: Rows, carried: Any, threads: Rows, tids: Any, first: int) -> Rows:
+    """The threads' rows without the time in which they carried a goroutine."""
     tid_of_row = tids[threads["task_id"] - first]
-    cut, rest = [_chosen(goroutines, ~carried)], [_chosen(threads, tid_of_row == NULL)]
-    for tid in np.unique(goroutines["thread_id"][carried]):
+    rest = [_chosen(threads, tid_of_row == NULL)]
+    for tid in np.unique(tids[tids != NULL]):
         on_thread = _by_start(goroutines, carried & (goroutines["thread_id"] == tid))
         of_thread = _by_start(threads, tid_of_row == tid)
-        pieces = _overlay(on_thread["start_ns"], on_thread["end_ns"], of_thread["start_ns"], of_thread["end_ns"])
-        cut.append(_carrying(on_thread, of_thread, pieces))
+        pieces = _overlaid(on_thread, of_thread)
         alone = (pieces.a == NULL) & (pieces.b != NULL)
         rest.append({
             **_chosen(of_thread, pieces.b[alone]), "start_ns": pieces.start[alone], "end_ns": pieces.end[alone],
         })  # fmt: skip
-    return _together(cut), _together(rest)
+    return _together(rest)
+
+
+def _overlaid(on_thread: Rows, of_thread: Rows) -> _Pieces:
+    return _overlay(on_thread["start_ns"], on_thread["end_ns"], of_thread["start_ns"], of_thread["end_ns"])
 
 
 def _carrying(goroutines: Rows, threads: Rows, pieces: _Pieces) -> Rows:
-    """The pieces of goroutines' RUNNING rows, each in the state of the thread."""
+    """The pieces of goroutines' rows, each in the state of the thread; where that is not known, in their own."""
     here = pieces.a != NULL
     rows = _chosen(goroutines, pieces.a[here])
     rows["start_ns"], rows["end_ns"] = pieces.start[here], pieces.end[here]
@@ -180,11 +199,11 @@ def _carrying(goroutines: Rows, threads: Rows, pieces: _Pieces) -> Rows:
     known = np.isin(state, (_RUNNING, _RUNNABLE, _BLOCKED))
     rows["cpu"] = np.full(len(b), NULL, np.int32)
     rows["cpu"][known] = threads["cpu"][b[known]]
-    rows["state"] = np.where(known, state, _RUNNING).astype(np.int8)
-    off = known & (state != _RUNNING)
-    rows["reason"][off] = threads["reason"][b[off]]
-    unsaid = off & (state == _RUNNABLE) & (rows["reason"] == NULL)
-    rows["reason"][unsaid] = REASONS["preempted"]
+    rows["state"] = np.where(known, state, rows["state"]).astype(np.int8)
+    reason = np.where(known, threads["reason"][np.maximum(b, 0)], NULL) if len(threads["state"]) else rows["reason"]
+    reason = np.where(known & (state == _RUNNABLE) & (reason == NULL), REASONS["preempted"], reason)
+    unsaid = ~known | ((state == _BLOCKED) & (reason == NULL))
+    rows["reason"] = np.where(unsaid, rows["reason"], reason).astype(rows["reason"].dtype)
     rows["inferred"][known] |= threads["inferred"][b[known]]
     return rows
 
@@ -279,14 +298,12 @@ def _summary(goroutines: Rows, cut: Rows, overlap: tuple[int, int], go: Trace) -
     said = goroutines["state"] == _RUNNING
     tasks = go.tables["tasks"].num_rows
     running = np.bincount(goroutines["task_id"][said], _spent(goroutines, overlap)[said], tasks)
-    # a piece of a RUNNING row that is off the CPU names its thread; other waiting, except in system calls, has none
-    carried = (cut["thread_id"] != NULL) & (cut["reason"] != REASONS["syscall"])
     spent = _spent(cut, overlap)
     parts = {}
     for name, state, with_cpu in (
         ("on_cpu", _RUNNING, True), ("unknown", _RUNNING, False), ("runnable", _RUNNABLE, None), ("blocked", _BLOCKED, None),
     ):  # fmt: skip
-        which = carried & (cut["state"] == state)
+        which = (cut["thread_id"] != NULL) & (cut["state"] == state)
         if with_cpu is not None:
             which &= (cut["cpu"] != NULL) == with_cpu
         parts[name] = np.bincount(cut["task_id"][which], spent[which], tasks)

@@ -94,17 +94,24 @@ def _compared(
             measured = cell.measured()
             try:
                 predicted, _ = predict(workload.program, cell.form, cpus=cell.cpus, profile=profile)
-                traces = [
-                    record(prepared, cell.form, cpus=cell.cpus, limit_s=limit_s)[1]
-                    for _ in range(RECORDINGS if latency or workload.recorded else 0)
-                ]
-                measured |= _latencies(traces, cell.form)
+                alone, joint = (
+                    [record(prepared, cell.form, cpus=cell.cpus, limit_s=limit_s, joint=both)[1] for _ in range(count)]
+                    for both, count in _recordings(cell.form, latency, workload.recorded)
+                )
+                measured |= _latencies(alone or joint, cell.form)
                 parts.append(rows_of(cell, predicted, PROGRAM, measured))
-                for trace in traces if workload.recorded else ():
+                for trace in joint if workload.recorded else ():
                     parts += _from_recording(trace, cell, cells, profile)
             except TracekitError as error:
                 notes.append(f"{where}: {error.line()}")
     return parts
+
+
+def _recordings(form: str, latency: bool, recorded: bool) -> tuple[tuple[bool, int], tuple[bool, int]]:
+    """How many recordings by one recorder, and by all that there are, which for kernel forms are the same."""
+    one = form == "goroutine" and latency
+    both = recorded or (latency and not one)
+    return (False, RECORDINGS if one else 0), (True, RECORDINGS if both else 0)
 
 
 def _latencies(traces: list[Any], form: str) -> dict[str, float]:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import polars as pl
 
+from tracekit.analysis.join import join
 from tracekit.errors import ExecutionError
 from tracekit.native.execute import Execution, Prepared
 from tracekit.recording.perf import under_perf
+from tracekit.recording.privilege import lacking
 from tracekit.sources.registry import ingest
 from tracekit.tables.bundle import Trace
 from tracekit.tables.window import window
@@ -18,18 +20,29 @@ PROCESS = "runner"  # what the C runner calls itself and its tasks
 GOROUTINE = "main.run"  # the function that is each task of the Go runner
 
 
-def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float) -> tuple[Execution, Trace]:
-    """Execute once under perf, or a goroutine program under Go's tracer. Raises ExecutionError when that can't be."""
+def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float, joint: bool = False) -> tuple[Execution, Trace]:
+    """Execute once under perf, or a goroutine program under Go's tracer. Raises ExecutionError when that can't be.
+
+    `joint`: a goroutine program under both, which tells when its threads had no CPU (analysis/join.py); where perf may
+    not record, under Go's tracer alone.
+    """
     with tempfile.TemporaryDirectory(prefix="tracekit-record-") as folder:
-        target = Path(folder) / "recording"
-        if form == "goroutine":
-            execution = prepared.execute(form, cpus=cpus, limit_s=limit_s, go_trace=target)
-        else:
-            execution = prepared.execute(form, cpus=cpus, limit_s=limit_s, recorder=under_perf(target))
+        kernel, go = Path(folder) / "kernel", Path(folder) / "go"
+        goroutine = form == "goroutine"
+        both = joint and goroutine and lacking() is None
+        execution = prepared.execute(
+            form, cpus=cpus, limit_s=limit_s,
+            go_trace=go if goroutine else None, recorder=under_perf(kernel) if both or not goroutine else None,
+        )  # fmt: skip
+        target = go if goroutine else kernel
         if not target.exists():
             raise ExecutionError("nothing was recorded", remedy="perf needs root, or kernel.perf_event_paranoid -1")
-        trace = ingest(target)
+        trace = join(ingest(go), ingest(kernel)).trace if both else ingest(target)
     begin = execution.result.zero_ns - int(trace.meta["clock"]["origin_ns"])
+    if goroutine:
+        part = window(trace, begin, begin + execution.makespan_ns)
+        assert isinstance(part, Trace)
+        return execution, part
     return execution, cut(trace, begin, execution.makespan_ns)
 
 

@@ -61,6 +61,7 @@ class Besides:
     sent: Moments  # they sent an interrupt to a CPU that idled
     lock_waits: Moments  # they waited for a lock inside the kernel
     lock_wakes: Moments  # they ended such a wait
+    untold: float  # interrupts on each ns of a CPU of which only the number is known, not whom they struck
 
 
 def recorded_compute(line: Timeline, ops: Operations, pieces: Pieces) -> Ints:
@@ -107,7 +108,8 @@ def take_out(
         "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
         "idle_enter": idles * costs.idle_enter_ns,
-        "tick": compute * costs.tick_ns // costs.tick_period_ns + struck * costs.interrupt_ns,
+        "tick": compute * costs.tick_ns // costs.tick_period_ns
+        + ((struck + compute * besides.untold) * costs.interrupt_ns).astype(np.int64),
     }
     starts = pieces.stretch_starts(ops.blocks)
     left = compute.copy()

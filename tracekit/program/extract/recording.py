@@ -15,9 +15,9 @@ from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.operations import Lives, Operations, Spawns, operations
 from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
-from tracekit.program.extract.selection import select
+from tracekit.program.extract.selection import select, without_carriers
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
-from tracekit.program.extract.waits import Waits, Wakeups, find_waits
+from tracekit.program.extract.waits import Waits, Wakeups, find_waits, untold_interrupts
 from tracekit.program.objects import object_groups
 from tracekit.tables.build import table
 from tracekit.tables.bundle import Program, Run, Trace
@@ -32,6 +32,7 @@ def from_recording(
     bundle: Trace | Run, costs: FormCosts | None, process: Sequence[int | str] | None, open_arrivals: bool
 ) -> Program:
     """The program of a trace, or of a run that has no operations."""
+    bundle = without_carriers(bundle)
     tasks = bundle.tables["tasks"]
     line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE)
     converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
@@ -46,8 +47,9 @@ def from_recording(
     if costs is not None:
         ended = ints(tasks, "end_ns") != NULL
         besides = Besides(
-            wakeups.interrupts(line), wakeups.sent(line), waits.kernel_locks, wakeups.by.take(waits.lock_wakes)
-        )
+            wakeups.interrupts(line), wakeups.sent(line), waits.kernel_locks, wakeups.by.take(waits.lock_wakes),
+            untold_interrupts(line, waits),
+        )  # fmt: skip
         compute, removed = take_out(line, ops, pieces, compute, ended, besides, _recorded(bundle, costs))
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from tracekit.errors import UsageError
 from tracekit.program.arrays import NULL, Flags, Ints
@@ -15,6 +17,20 @@ RECORDERS = ("perf", "trace-cmd", "perf-exec")  # what a recording's own recorde
 # Goroutines of Go's own tracer: they wake by the clock, and outlive the program's last (runtime/trace.go, tracecpu.go).
 TRACERS = r"^(runtime\.trace|runtime\.\(\*trace|runtime/trace\.)"
 NEARLY_ALL = 0.9
+_GOROUTINE = pl.col("kind").cast(pl.String).eq("goroutine").fill_null(False)
+
+
+def without_carriers(bundle: Trace | Run) -> Trace | Run:
+    """A joined trace without the threads that carried its goroutines: what these do besides is the form's own."""
+    if "join" not in bundle.meta:
+        return bundle
+    tasks = bundle.frame("tasks").select("task_id", "process_id", goroutine=_GOROUTINE)
+    carriers = ~pl.col("goroutine") & pl.col("process_id").is_in(tasks.filter("goroutine")["process_id"].to_list())
+    left_out = tasks.filter(carriers)["task_id"].to_list()
+    intervals, wakeups = bundle.tables["intervals"], bundle.tables["wakeups"]
+    kept = pc.invert(pc.is_in(intervals["task_id"], pa.array(left_out, pa.int32())))
+    woken = pc.invert(pc.is_in(wakeups["wakee_id"], pa.array(left_out, pa.int32())))
+    return Trace({**bundle.tables, "intervals": intervals.filter(kept), "wakeups": wakeups.filter(woken)}, bundle.meta)
 
 
 def select(bundle: Trace | Run, process: Sequence[int | str] | None, on_cpu_ns: Ints) -> tuple[Flags, str]:
@@ -22,7 +38,7 @@ def select(bundle: Trace | Run, process: Sequence[int | str] | None, on_cpu_ns: 
 
     `process` names processes (or single tasks) by name or source id. Without it, those that the recorder started
     when they took nearly all time on CPUs (`perf sched record COMMAND` records the whole machine, and a load
-    generator may be COMMAND), else all; never kernel threads and the recorder. Raises UsageError for a name or id
+    generator may be COMMAND), else all; never kernel threads and the recorder; of a joined trace its goroutines. Raises UsageError for a name or id
     that no task has.
     """
     tasks = bundle.frame("tasks").select("task_id", "name", "kind", "process_id", "source_id", "parent_id")
@@ -34,6 +50,8 @@ def select(bundle: Trace | Run, process: Sequence[int | str] | None, on_cpu_ns: 
     recorders = tasks["name"].is_in(RECORDERS) | tasks["process"].is_in(RECORDERS)
     recorder = (recorders | tasks["name"].str.contains(TRACERS)).fill_null(False).to_numpy()
     others = ~(kernel | recorder)
+    if "join" in bundle.meta:
+        return others & bundle.frame("tasks").select(_GOROUTINE).to_series().to_numpy(), "the goroutines"
     started = others & _descends(tasks["parent_id"].fill_null(NULL).to_numpy().astype(np.int64), recorder)
     if started.any() and on_cpu_ns[started].sum() >= NEARLY_ALL * on_cpu_ns[others].sum():
         return started, "what the recorder started"

@@ -93,6 +93,11 @@ class Timeline:
         follows[after] = waited & (self.run_start[after] == self.run_end[before])
         return follows
 
+    def cpus(self) -> int:
+        """How many CPUs (of a Go trace: Ps) anybody ran on."""
+        known = self._cpu[self.runs]
+        return len(np.unique(known[known != NULL]))
+
     def _neighbours(self) -> tuple[Ints, Ints]:
         """Runs, and the next on the same CPU of each."""
         cpu = self._cpu[self.runs]

@@ -16,6 +16,7 @@ from tracekit.vocabulary import REASONS, SEGMENTS
 # outside ends them, at once and after just the recorded time. A `sleep` would come late by the timer's slack once
 # more, and as a goroutine by up to the millisecond that Go's poller rounds to (runtime/netpoll_epoll.go).
 _BY_REASON = {"sleep": "sleep", "io": "io", "page_fault": "io", "uninterruptible": "io", "syscall": "syscall"}
+_INTERRUPTS = [SEGMENTS[kind] for kind in ("io", "network", "syscall")]
 # Reasons that name a timer or a device, and so explain a wait that no recorded wakeup ended.
 _KNOWN = ("sleep", "io", "network", "syscall", "page_fault", "uninterruptible")
 _WAKEUP, _UNINTERRUPTIBLE = REASONS["wakeup"], REASONS["uninterruptible"]
@@ -146,6 +147,15 @@ def find_waits(line: Timeline, wakeups: Wakeups, kernel: Flags) -> Waits:
         known=(line.state[rows] == BLOCKED)[keep], zero=zero[keep], unended=int((waiting & line.last).sum()),
         kernel_locks=line.at_rows(rows[locks]), lock_wakes=wake[locks],
     )  # fmt: skip
+
+
+def untold_interrupts(line: Timeline, waits: Waits) -> float:
+    """Interrupts on each ns of a CPU that ended goroutines' waits for timers, devices and sockets. Go's poller and
+    scheduler notice them later, and a busy runtime's kernel wakes nobody by them: they struck whoever ran, or nobody."""
+    by_device = np.isin(waits.kinds(False), _INTERRUPTS) & line.goroutines[waits.task] & waits.known
+    span_ns = int(line.end.max(initial=0) - line.start.min(initial=0)) if len(line.start) else 0
+    cpus = line.cpus()
+    return float(by_device.sum()) / (span_ns * cpus) if span_ns and cpus else 0.0
 
 
 def _at(values: Ints, rows: Ints) -> Ints:
