@@ -37,8 +37,8 @@ def test_only_events_that_the_kernel_has_are_asked_for(sched: Path) -> None:
         "sched:sched_waking",
     ]
     assert [call[at + 1] for at, word in enumerate(call) if word == "--filter"] == [
-        "!(prev_state & 3)",
-        "prev_state & 3",
+        "prev_pid == 0",
+        "prev_pid != 0",
     ]
     assert call[call.index("-k") + 1] == "CLOCK_MONOTONIC"
     assert call[call.index("--max-size") + 1] == "1000B"

@@ -87,7 +87,7 @@ _MACHINE_COSTS = {
     "go_runtime_resident_bytes": ("bytes", "physical memory of the Go runtime itself"),
     "go_runtime_virtual_bytes": ("bytes", "address space of the Go runtime itself"),
     "perf_event_ns": ("ns", "recording one event with perf"),
-    "perf_callchain_ns": ("ns", "recording with perf where in the kernel a task begins to wait, beside the event"),
+    "perf_callchain_ns": ("ns", "recording with perf where in the kernel a task leaves its CPU, beside the event"),
     "go_trace_event_ns": ("ns", "recording one event with Go's execution tracer"),
 }
 

@@ -33,8 +33,9 @@ class Cost:
 class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
-    `recorder_wait_ns` is what its recorder's event of a wait takes more than others, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
+    `recorder_leave_ns` is what its recorder's event of a switch takes more than others when the one that leaves was not idle, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
     `idle_enter_ns` a run after which its CPU idles, `idle_wake_ns` a wakeup of a CPU that idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
+    `below` is what threads cost under goroutines, where the kernel's recording of them is joined.
     """
 
     block_ns: int
@@ -42,8 +43,9 @@ class FormCosts:
     switch_ns: int
     spawn_ns: int
     recorder_event_ns: int
-    recorder_wait_ns: int = 0
+    recorder_leave_ns: int = 0
     exit_ns: int = 0
+    yield_ns: int = 0
     first_run_ns: int = 0
     timed_wait_ns: int = 0
     idle_enter_ns: int = 0
@@ -51,6 +53,7 @@ class FormCosts:
     idle_wake_ns: int = 0
     tick_ns: int = 0
     tick_period_ns: int = 4_000_000
+    below: FormCosts | None = None
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,9 @@ class Profile:
             switch_ns=self.value(f"{form}_switch_ns"),
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
-            recorder_wait_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
+            recorder_leave_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
             exit_ns=self.value(f"{form}_exit_ns"),
+            yield_ns=self.value(f"{form}_yield_ns"),
             first_run_ns=self._first_run_ns(form),
             timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),
             idle_enter_ns=self.value("idle_enter_ns") if form != "goroutine" else 0,
@@ -86,6 +90,7 @@ class Profile:
             interrupt_ns=self.value("timer_interrupt_ns"),
             tick_ns=self.value("tick_ns"),
             tick_period_ns=self.value("tick_period_ns"),
+            below=self.form_costs("thread", "perf") if form == "goroutine" else None,
         )
 
     def _first_run_ns(self, form: str) -> int:

@@ -22,11 +22,11 @@ EVENTS = (
 )  # fmt: skip
 _NEEDED = "sched_switch"
 # The kernel's innermost functions tell what a task waits for, and cost less than events of system calls, which come
-# with every call of the machine. The first two are the scheduler's; five reach what a socket is read by. Only waits are
-# asked: prev_state 1 (TASK_INTERRUPTIBLE) and 2 (TASK_UNINTERRUPTIBLE; include/linux/sched.h).
+# with every call of the machine. The first two are the scheduler's; five reach what a socket is read by. They also tell
+# who yields from who is preempted. The idle task is not asked.
 _SWITCHES = (
-    ("sched:sched_switch", "!(prev_state & 3)"),
-    ("sched:sched_switch/call-graph=fp,max-stack=5/", "prev_state & 3"),
+    ("sched:sched_switch", "prev_pid == 0"),
+    ("sched:sched_switch/call-graph=fp,max-stack=5/", "prev_pid != 0"),
 )
 BUFFER = "16M"  # for each CPU: a second of 100,000 switches and wakeups, whatever the disk does meanwhile
 _OWN_BUFFER = "512K"  # what perf_event_mlock_kb lets everybody have

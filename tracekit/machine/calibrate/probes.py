@@ -163,12 +163,13 @@ def _reclaim(found: Measurements, form: str) -> None:
 
 
 def _perf(found: Measurements, form: str) -> None:
-    """How much longer switches take while perf records them, by event; and hand-overs, which also begin waits."""
-    for extra_ns, events in _while_recorded(_YIELDS, form):
-        found.add("perf_event_ns", extra_ns / events)
-    event_ns = median(found.rounds["perf_event_ns"])
+    """How much longer yields take while perf records them, which are switches and no more; and hand-overs, which are a
+    wakeup and a switch each. Only switches have callchains."""
+    switch_ns = median(extra_ns / events for extra_ns, events in _while_recorded(_YIELDS, form))
     for extra_ns, events in _while_recorded(_PING_PONG, form):
-        found.add("perf_callchain_ns", max(extra_ns - events * event_ns, 0.0) / (2 * _ROUNDS))
+        event_ns = max(extra_ns - 2 * _ROUNDS * switch_ns, 0.0) / (events - 2 * _ROUNDS)
+        found.add("perf_event_ns", event_ns)
+        found.add("perf_callchain_ns", max(switch_ns - event_ns, 0.0))
 
 
 def _go_tracer(found: Measurements, form: str) -> None:

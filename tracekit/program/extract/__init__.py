@@ -2,7 +2,8 @@
 
 The rules, for a trace:
 
-* Time on a CPU is compute. Preemption does not split it, time in run queues is dropped.
+* Time on a CPU is compute. Preemption does not split it, time in run queues is dropped. Where a recording tells that
+  a task gave its CPU up, that becomes a `yield`: in Go's it is a moment at which the scheduler chose anew.
 * A wait (BLOCKED) that another task's wakeup ended becomes `wait` on an event of its own; the `signal` stands in
   the waking task at the compute it had reached. A wait that a timer, an interrupt or nothing recorded ended becomes
   `sleep`, `io`, `network` or `syscall` by its reason, and lasts as long as recorded. Without a reason (a kernel's

@@ -15,6 +15,7 @@ from tracekit.vocabulary import SEGMENTS
 # A child that wakes its parent and then ends within this much computing woke it by ending: what is left is the
 # way through exit (kernel/exit.c: exit_notify comes shortly before the last schedule).
 JOIN_WITHIN_NS = 50_000
+YIELD = SEGMENTS["yield"]
 _WAIT, _SIGNAL, _SPAWN, _JOIN, _ARRIVAL = (SEGMENTS[k] for k in ("wait", "signal", "spawn", "join", "arrival"))
 
 
@@ -58,6 +59,7 @@ def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, l
         _waits(waits, open_arrivals),
         _signals(line, wakeups, waits),
         _spawned(line, spawns),
+        _yields(line),
     ]
     joined = Operations(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Operations)))
     # At one place first what the task did before it waited.
@@ -114,6 +116,11 @@ def _not_yet_awake(line: Timeline, wakeups: Wakeups, waits: Waits, wake: Ints) -
 def _spawned(line: Timeline, spawns: Spawns) -> Operations:
     at = line.moments(spawns.parent, spawns.at)
     return _part(at, np.full(len(spawns.child), _SPAWN), target=spawns.child)
+
+
+def _yields(line: Timeline) -> Operations:
+    at = line.at_rows(line.yields())
+    return _part(at, np.full(len(at.task), YIELD))
 
 
 def _with_joins(ops: Operations, line: Timeline, lives: Lives, wakeups: int) -> Operations:

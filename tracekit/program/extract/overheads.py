@@ -9,7 +9,7 @@ import numpy as np
 from tracekit.jit import cached_njit
 from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import Flags, Ints
-from tracekit.program.extract.operations import Operations
+from tracekit.program.extract.operations import YIELD, Operations
 from tracekit.program.extract.timeline import Moments, Timeline
 from tracekit.vocabulary import SEGMENTS
 
@@ -81,16 +81,23 @@ def take_out(
     taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
     is too short for is left.
     """
-    switched_in = np.concatenate(([0], np.cumsum(line.switched_in)))
-    switches = pieces.between(switched_in[ops.runs], switched_in[line.first_run])
-    after_waits = np.concatenate(([0], np.cumsum(line.after_waits())))
-    callchains = pieces.between(after_waits[ops.runs], after_waits[line.first_run])
+    below = line.below()
+    switches, switches_below, callchains = (
+        _runs_in(pieces, ops, line, which)
+        for which in (line.switched_in & ~below, line.switched_in & below, line.follows())
+    )
     into_idle = np.append(line.into_idle(), False)
-    signals, spawns, blocks, timed, idles, exits, firsts = (np.zeros(pieces.count, np.int64) for _ in range(7))
+    signals, spawns, blocks, yields, timed, idles, exits, firsts, below_blocks = (
+        np.zeros(pieces.count, np.int64) for _ in range(9)
+    )
+    waits = ops.blocks & (ops.kind != YIELD)
+    kernels = waits & np.append(below, False)[ops.runs]
     signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
     signals += pieces.holding(besides.lock_wakes, ops)
     spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
-    blocks[pieces.before_op[ops.blocks]] = 1
+    blocks[pieces.before_op[waits & ~kernels]] = 1
+    yields[pieces.before_op[ops.kind == YIELD]] = 1
+    below_blocks[pieces.before_op[kernels]] = 1
     blocks += pieces.holding(besides.lock_waits, ops)
     timed[pieces.before_op[np.isin(ops.kind, _TIMED)]] = 1
     idles[pieces.before_op[ops.blocks]] = into_idle[ops.runs[ops.blocks] - 1]
@@ -99,11 +106,13 @@ def take_out(
     created = ops.target[ops.kind == _SPAWN]
     firsts[pieces.per_task[created] + created] = 1
     struck = pieces.holding(besides.interrupts, ops)
+    threads = costs.below or costs
     amounts = {
         "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns
-        + callchains * costs.recorder_wait_ns,
-        "switch": switches * costs.switch_ns,
-        "block": blocks * costs.block_ns,
+        + callchains * costs.recorder_leave_ns
+        + switches_below * threads.recorder_event_ns,
+        "switch": switches * costs.switch_ns + switches_below * threads.switch_ns,
+        "block": blocks * costs.block_ns + below_blocks * threads.block_ns + yields * costs.yield_ns,
         "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,
         "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
@@ -119,6 +128,12 @@ def take_out(
     removed = _by_kind(amounts, taken, starts)
     removed["spawn"] += _ends_across_waits(left, pieces, ended, costs.exit_ns, starts, cost, taken)
     return left, removed
+
+
+def _runs_in(pieces: Pieces, ops: Operations, line: Timeline, which: Flags) -> Ints:
+    """How many of these runs begin in each piece."""
+    count = np.concatenate(([0], np.cumsum(which)))
+    return pieces.between(count[ops.runs], count[line.first_run])
 
 
 def _ends_across_waits(

@@ -34,7 +34,7 @@ def from_recording(
     """The program of a trace, or of a run that has no operations."""
     bundle = without_carriers(bundle)
     tasks = bundle.tables["tasks"]
-    line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE)
+    line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE, "join" in bundle.meta)
     converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
     wakeups = Wakeups(bundle.tables["wakeups"], line)
     waits = find_waits(line, wakeups, codes(tasks, "kind", TASK_KINDS) == TASK_KINDS["kernel"])
@@ -65,9 +65,9 @@ def from_recording(
 
 def _recorded(bundle: Trace | Run, costs: FormCosts) -> FormCosts:
     """Costs with the recorder's events as they came: some recorders tell of each switch and wakeup more than once, and
-    of waits only that they began."""
+    of switches not where in the kernel they were."""
     if not bundle.meta.get("callchains"):
-        costs = replace(costs, recorder_wait_ns=0)
+        costs = replace(costs, recorder_leave_ns=0)
     events, repeats = bundle.meta.get("events") or 0, bundle.meta.get("repeats") or 0
     if not 0 < repeats < events:
         return costs

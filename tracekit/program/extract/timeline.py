@@ -14,7 +14,7 @@ from tracekit.vocabulary import REASONS, STATES
 
 RUNNING, RUNNABLE, BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
 UNKNOWN, NEW = STATES["UNKNOWN"], STATES["NEW"]
-SYSCALL = REASONS["syscall"]
+SYSCALL, YIELD = REASONS["syscall"], REASONS["yield"]
 # The shortest period of Go's sysmon, which takes the P of a system call that it sees twice
 # (runtime/proc.go: sysmon, retake). A call that is over before then, with its P, held the CPU like computing.
 SHORT_SYSCALL_NS = 20_000
@@ -42,8 +42,8 @@ class Timeline:
     Task t has the rows from `first_row[t]` and the runs from `first_run[t]` on, both up to those of task t + 1.
     """
 
-    def __init__(self, intervals: pa.Table, goroutines: Flags) -> None:
-        """`goroutines` says of each task whether it is one."""
+    def __init__(self, intervals: pa.Table, goroutines: Flags, joined: bool = False) -> None:
+        """`goroutines` says of each task whether it is one. `joined`: waits that name a thread are that thread's."""
         task, start = ints(intervals, "task_id"), ints(intervals, "start_ns")
         if (start[1:] < start[:-1]).any():
             intervals = intervals.take(pa.array(np.argsort(start, kind="stable")))
@@ -54,6 +54,7 @@ class Timeline:
         self.state = codes(intervals, "state", STATES)[order]
         self.reason = codes(intervals, "reason", REASONS)[order]
         self._cpu = ints(intervals, "cpu")[order]
+        self._of_thread = goroutines[self.task] & (ints(intervals, "thread_id")[order] != NULL) & joined
         self.first = starts_of(self.task)
         self.last = np.append(self.first[1:], True)[: len(task)]
         self.short_syscall = self._short_syscalls(goroutines)
@@ -77,6 +78,17 @@ class Timeline:
         after_run[1:] = ~self.first[1:] & on_cpu[:-1] & (self.start[1:] == self.end[:-1])
         self.switched_in = ~after_run[self.runs]
 
+    def yields(self) -> npt.NDArray[np.intp]:
+        """Rows in which a task is off its CPU because it gave it up."""
+        return np.flatnonzero((self.state == RUNNABLE) & (self.reason == YIELD) & ~self.first & ~self.last)
+
+    def below(self) -> Flags:
+        """Of each run whether the kernel brought the goroutine's thread onto the CPU, and not the runtime it."""
+        row = self.runs - 1
+        waited = ((self.state == BLOCKED) | (self.state == RUNNABLE)) & self._of_thread
+        below: Flags = waited[row] & ~self.first[self.runs]
+        return below
+
     def into_idle(self) -> Flags:
         """Of each run whether nobody ran on its CPU just after it; not where the CPU is unknown, or after the last."""
         idle = np.zeros(len(self.runs), np.bool_)
@@ -84,13 +96,11 @@ class Timeline:
         idle[before] = self.run_start[after] > self.run_end[before]
         return idle
 
-    def after_waits(self) -> Flags:
-        """Of each run whether it follows at once on one, on its CPU, after which that run's task waited."""
+    def follows(self) -> Flags:
+        """Of each run whether it follows at once on another task's on its CPU."""
         follows = np.zeros(len(self.runs), np.bool_)
         before, after = self._neighbours()
-        rows = self.runs[before]
-        waited = np.append(self.state == BLOCKED, False)[rows + 1] & ~self.last[rows]
-        follows[after] = waited & (self.run_start[after] == self.run_end[before])
+        follows[after] = self.run_start[after] == self.run_end[before]
         return follows
 
     def cpus(self) -> int:
