@@ -15,7 +15,7 @@ from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.operations import Lives, Operations, Spawns, operations
 from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
-from tracekit.program.extract.selection import select, without_carriers
+from tracekit.program.extract.selection import select, without_own
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
 from tracekit.program.extract.waits import Waits, Wakeups, find_waits, untold_interrupts
 from tracekit.program.objects import object_groups
@@ -32,7 +32,7 @@ def from_recording(
     bundle: Trace | Run, costs: FormCosts | None, process: Sequence[int | str] | None, open_arrivals: bool
 ) -> Program:
     """The program of a trace, or of a run that has no operations."""
-    bundle = without_carriers(bundle)
+    bundle = without_own(bundle)
     tasks = bundle.tables["tasks"]
     line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE, "join" in bundle.meta)
     converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
