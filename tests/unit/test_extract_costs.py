@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -9,6 +10,7 @@ from tests.golden.program_text import text_of, trace, trace_of
 from tracekit.errors import UsageError
 from tracekit.machine.profile import FormCosts
 from tracekit.program.extract import extract
+from tracekit.program.extract.operations import Spawns, fresh
 from tracekit.tables.build import empty
 from tracekit.tables.bundle import Program, Trace
 from tracekit.tables.meta import PROGRAM_META
@@ -237,3 +239,11 @@ def test_a_task_that_did_nothing_stays_a_name() -> None:
     two = Trace({**recording.tables, "tasks": silent, "intervals": recording.tables["intervals"]})
     assert tasks.num_rows == 1
     assert text_of(extract(two)).splitlines()[1] == "a (at 0 ns, competes): nothing"
+
+
+def test_a_goroutine_that_no_ended_one_can_be_made_of_costs_more() -> None:
+    """At 100 and 300 none has ended; at 500 one has, and at 700 that one is used up."""
+    spawns = Spawns(np.array([1, 2, 3, 4]), np.zeros(4, np.int64), np.array([100, 300, 500, 700]))
+    ended_at = np.array([-1, 400, -1, -1, -1])
+    assert fresh(spawns, ended_at, np.ones(5, np.bool_)).tolist() == [False, True, True, False, True]
+    assert not fresh(spawns, ended_at, np.zeros(5, np.bool_)).any()

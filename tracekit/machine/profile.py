@@ -33,7 +33,7 @@ class Cost:
 class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
-    `recorder_leave_ns` is what its recorder's event of a switch takes more than others when the one that leaves was not idle, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
+    `recorder_leave_ns` is what its recorder's event of a switch takes more than others when the one that leaves was not idle, `fresh_ns` what creating a goroutine takes more without a dead one, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
     `idle_enter_ns` a run after which its CPU idles, `idle_wake_ns` a wakeup of a CPU that idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
     `below` is what threads cost under goroutines, where the kernel's recording of them is joined.
     """
@@ -44,6 +44,7 @@ class FormCosts:
     spawn_ns: int
     recorder_event_ns: int
     recorder_leave_ns: int = 0
+    fresh_ns: int = 0
     exit_ns: int = 0
     yield_ns: int = 0
     first_run_ns: int = 0
@@ -81,6 +82,7 @@ class Profile:
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
             recorder_leave_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
+            fresh_ns=self.value("goroutine_new_ns") if form == "goroutine" else 0,
             exit_ns=self.value(f"{form}_exit_ns"),
             yield_ns=self.value(f"{form}_yield_ns"),
             first_run_ns=self._first_run_ns(form),

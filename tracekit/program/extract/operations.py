@@ -76,6 +76,21 @@ class Spawns:
     at: Ints
 
 
+def fresh(spawns: Spawns, ended_at: Ints, goroutines: Flags) -> Flags:
+    """Of each task whether it is a goroutine for which none that had ended was there to be used again: each end leaves
+    one, each creation takes one (runtime/proc.go: gfput, gfget)."""
+    children = np.flatnonzero(goroutines[spawns.child])
+    ends = ended_at[goroutines & (ended_at != NULL)]
+    times = np.concatenate([ends, spawns.at[children]])
+    order = np.argsort(times, kind="stable")
+    change = np.where(order < len(ends), 1, -1)
+    left = np.cumsum(change)
+    least = np.minimum.accumulate(np.append(0, left))[:-1]
+    found = np.zeros(len(goroutines), np.bool_)
+    found[spawns.child[children[order[left < least] - len(ends)]]] = True
+    return found
+
+
 @dataclass(frozen=True)
 class Lives:
     """Of each task its parent (NULL: unknown) and whether it ended within the recording."""

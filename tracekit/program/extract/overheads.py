@@ -61,6 +61,7 @@ class Besides:
     sent: Moments  # they sent an interrupt to a CPU that idled
     lock_waits: Moments  # they waited for a lock inside the kernel
     lock_wakes: Moments  # they ended such a wait
+    fresh: Flags  # of each task, whether no ended goroutine was there to be used again when it was created
     untold: float  # interrupts on each ns of a CPU of which only the number is known, not whom they struck
 
 
@@ -87,8 +88,8 @@ def take_out(
         for which in (line.switched_in & ~below, line.switched_in & below, line.follows())
     )
     into_idle = np.append(line.into_idle(), False)
-    signals, spawns, blocks, yields, timed, idles, exits, firsts, below_blocks = (
-        np.zeros(pieces.count, np.int64) for _ in range(9)
+    signals, spawns, fresh, blocks, yields, timed, idles, exits, firsts, below_blocks = (
+        np.zeros(pieces.count, np.int64) for _ in range(10)
     )
     waits = ops.blocks & (ops.kind != YIELD)
     kernels = waits & np.append(below, False)[ops.runs]
@@ -104,6 +105,7 @@ def take_out(
     idles += pieces.holding(besides.lock_waits.take(into_idle[besides.lock_waits.runs - 1]), ops)
     exits[pieces.final[ended]] = 1
     created = ops.target[ops.kind == _SPAWN]
+    fresh[pieces.before_op[ops.kind == _SPAWN]] = besides.fresh[created]
     firsts[pieces.per_task[created] + created] = 1
     struck = pieces.holding(besides.interrupts, ops)
     threads = costs.below or costs
@@ -114,7 +116,7 @@ def take_out(
         "switch": switches * costs.switch_ns + switches_below * threads.switch_ns,
         "block": blocks * costs.block_ns + below_blocks * threads.block_ns + yields * costs.yield_ns,
         "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,
-        "spawn": spawns * costs.spawn_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
+        "spawn": spawns * costs.spawn_ns + fresh * costs.fresh_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
         "syscall": timed * costs.timed_wait_ns,
         "idle_enter": idles * costs.idle_enter_ns,
         "tick": compute * costs.tick_ns // costs.tick_period_ns

@@ -13,7 +13,7 @@ from tracekit import __version__
 from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
-from tracekit.program.extract.operations import Lives, Operations, Spawns, operations
+from tracekit.program.extract.operations import Lives, Operations, Spawns, fresh, operations
 from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
 from tracekit.program.extract.selection import select, without_own
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
@@ -48,7 +48,7 @@ def from_recording(
         ended = ints(tasks, "end_ns") != NULL
         besides = Besides(
             wakeups.interrupts(line), wakeups.sent(line), waits.kernel_locks, wakeups.by.take(waits.lock_wakes),
-            untold_interrupts(line, waits),
+            fresh(spawns, ints(tasks, "end_ns"), line.goroutines), untold_interrupts(line, waits),
         )  # fmt: skip
         compute, removed = take_out(line, ops, pieces, compute, ended, besides, _recorded(bundle, costs))
     events = _event_ids(ops, len(wakeups.at))
