@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -38,12 +39,23 @@ def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float, joint: b
         if not target.exists():
             raise ExecutionError("nothing was recorded", remedy="perf needs root, or kernel.perf_event_paranoid -1")
         trace = join(ingest(go), ingest(kernel)).trace if both else ingest(target)
+    if both or not goroutine:
+        trace = without_bystanders(trace, cpus)
     begin = execution.result.zero_ns - int(trace.meta["clock"]["origin_ns"])
     if goroutine:
         part = window(trace, begin, begin + execution.makespan_ns)
         assert isinstance(part, Trace)
         return execution, part
     return execution, cut(trace, begin, execution.makespan_ns)
+
+
+def without_bystanders(trace: Trace, cpus: int) -> Trace:
+    """Without tasks that only ever had other CPUs than the first `cpus`, where the program was: they did not compete."""
+    allowed = sorted(os.sched_getaffinity(0))[:cpus]
+    runs = trace.frame("intervals").filter((pl.col("state") == "RUNNING") & pl.col("cpu").is_not_null())
+    beside = runs.group_by("task_id").agg(~pl.col("cpu").is_in(allowed).any()).filter("cpu")["task_id"]
+    others = ~trace.frame("intervals")["task_id"].is_in(beside.implode())
+    return Trace({**trace.tables, "intervals": trace.tables["intervals"].filter(others.to_arrow())}, trace.meta)
 
 
 def cut(trace: Trace, begin_ns: int, makespan_ns: int) -> Trace:

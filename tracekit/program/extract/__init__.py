@@ -14,9 +14,10 @@ The rules, for a trace:
 * A task created within the recording becomes a `spawn` in its parent; others start when they were first seen.
   A parent's wait for the last wakeup of a child that ends at once becomes `join`.
 * A wait in which the recording ends is dropped; time in an UNKNOWN state is treated as a wait.
-* With costs, what the recorded form and its recorder added is taken out of compute, never below zero.
+* With costs, what the recorded form and its recorder added is taken out of compute, never below zero, and the recorder's
+  own tasks are left out.
 * What a form runs for itself is left out: goroutines of Go's runtime that wake by the clock, and in a joined trace the
-  threads under goroutines.
+  threads under goroutines. The time that all these had CPUs is `others` in `removed_ns`.
 * Tasks outside the program keep all this, but are not converted: they stay kernel threads that compete.
 
 A run of the engine with operations says exactly what its program was, and gives it back (see `exact`).

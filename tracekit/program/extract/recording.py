@@ -14,8 +14,9 @@ from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.operations import Lives, Operations, Spawns, fresh, operations
+from tracekit.program.extract.outside import inside
 from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
-from tracekit.program.extract.selection import select, without_own
+from tracekit.program.extract.selection import select
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
 from tracekit.program.extract.waits import Waits, Wakeups, find_waits, untold_interrupts
 from tracekit.program.objects import object_groups
@@ -32,10 +33,12 @@ def from_recording(
     bundle: Trace | Run, costs: FormCosts | None, process: Sequence[int | str] | None, open_arrivals: bool
 ) -> Program:
     """The program of a trace, or of a run that has no operations."""
-    bundle = without_own(bundle)
-    tasks = bundle.tables["tasks"]
-    line = Timeline(bundle.tables["intervals"], codes(tasks, "kind", TASK_KINDS) == _GOROUTINE, "join" in bundle.meta)
-    converted, chosen = select(bundle, process, np.diff(line.before[line.first_run]))
+    whole = _timeline(bundle)
+    converted, chosen = select(bundle, process, np.diff(whole.before[whole.first_run]))
+    part, converted = inside(bundle, converted, recorder=costs is not None)
+    line = whole if part is bundle else _timeline(part)
+    removed = {"others": int(whole.before[-1] - line.before[-1])}
+    bundle, tasks = part, part.tables["tasks"]
     wakeups = Wakeups(bundle.tables["wakeups"], line)
     waits = find_waits(line, wakeups, codes(tasks, "kind", TASK_KINDS) == TASK_KINDS["kernel"])
     spawns = _spawns(line, tasks)
@@ -43,14 +46,14 @@ def from_recording(
     ops = operations(line, wakeups, waits, spawns, lives, open_arrivals=open_arrivals)
     pieces = Pieces(ops.task, tasks.num_rows)
     compute = recorded_compute(line, ops, pieces)
-    removed: dict[str, int] = {}
     if costs is not None:
         ended = ints(tasks, "end_ns") != NULL
         besides = Besides(
             wakeups.interrupts(line), wakeups.sent(line), waits.kernel_locks, wakeups.by.take(waits.lock_wakes),
             fresh(spawns, ints(tasks, "end_ns"), line.goroutines), untold_interrupts(line, waits),
         )  # fmt: skip
-        compute, removed = take_out(line, ops, pieces, compute, ended, besides, _recorded(bundle, costs))
+        compute, taken = take_out(line, ops, pieces, compute, ended, besides, _recorded(bundle, costs))
+        removed |= taken
     events = _event_ids(ops, len(wakeups.at))
     objects = _events(int(events.max(initial=NULL)) + 1)
     columns = {"kind": ops.kind, "duration_ns": ops.duration, "object_id": events, "target_id": ops.target}
@@ -61,6 +64,11 @@ def from_recording(
     }
     policies = _policies(bundle, line, waits, ops, converted, chosen)
     return Program(tables, _meta(bundle, _coverage(waits, converted), removed, policies, objects))
+
+
+def _timeline(bundle: Trace | Run) -> Timeline:
+    goroutines = codes(bundle.tables["tasks"], "kind", TASK_KINDS) == _GOROUTINE
+    return Timeline(bundle.tables["intervals"], goroutines, "join" in bundle.meta)
 
 
 def _recorded(bundle: Trace | Run, costs: FormCosts) -> FormCosts:
