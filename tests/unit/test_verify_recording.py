@@ -13,9 +13,9 @@ from tracekit.verify.recording import cut, without_bystanders
 
 def recorded(cpu_of_other: int) -> Trace:
     tasks = [
-        {"task_id": 0, "name": "runner", "kind": "process", "start_ns": 0},
-        {"task_id": 1, "name": "runner", "kind": "process", "start_ns": 0, "end_ns": 130, "parent_id": 0},
-        {"task_id": 2, "name": "kworker", "kind": "kernel", "start_ns": 0},
+        {"task_id": 0, "name": "runner", "kind": "process", "end_ns": None, "parent_id": None},
+        {"task_id": 1, "name": "runner", "kind": "process", "end_ns": 130, "parent_id": 0},
+        {"task_id": 2, "name": "kworker", "kind": "kernel", "end_ns": None, "parent_id": None},
     ]
     intervals = [
         {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 0, "end_ns": 20},
