@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tests.fuzz import perf_kernel
 from tests.unit.kernel_text import events_of
 from tracekit.sources.kernel.events import EVENT_KINDS, IN_INTERRUPT, PREV_STATES, Row
+from tracekit.vocabulary import REASONS
 
 # (declaration, struct code) of each field behind the common ones, as the kernel's format texts have them
 _COMM = "16s"
@@ -39,7 +41,8 @@ _IDENTIFIER, _IP, _TID, _TIME, _CALLCHAIN, _CPU, _PERIOD, _RAW = 1 << 16, 1, 2, 
 @dataclass(frozen=True)
 class Shape:
     """How a file is laid out. `common_size`: of the fields that every event begins with. `namespace`: by how much
-    the recorder's task ids are off from the kernel's. `packed`: 81 or 83, the type of records that hold all others."""
+    the recorder's task ids are off from the kernel's. `packed`: 81 or 83, the type of records that hold all others.
+    `mapped`: 1 or 10, the type of the record that says where the kernel of the callchains is (see perf_kernel)."""
 
     big: bool = False
     pipe: bool = False
@@ -48,6 +51,7 @@ class Shape:
     finished: bool = True
     namespace: int = 0
     packed: int = 0
+    mapped: int = 1
 
 
 def perf_file(text: str, shape: Shape | None = None) -> bytes:
@@ -90,7 +94,14 @@ class _Writer:
         records = b"".join(self.record(event) for event in events)
         if self.shape.packed:
             records = self.packed(records)
+        if self.shape.callchains:
+            records = self.kernel_mapped() + records
         return self.piped(records) if self.shape.pipe else self.seekable(records)
+
+    def kernel_mapped(self) -> bytes:
+        name = b"[kernel.kallsyms]_text".ljust(32, b"\0") + self.pack("iiQIIQ", -1, 0, 0, 0, 0, 0)
+        place = self.pack("iiQQQ", -1, 0, perf_kernel.TEXT_AT, 0x1000, perf_kernel.TEXT_AT)
+        return self.whole(self.shape.mapped, place + (bytes(32) if self.shape.mapped == 10 else b"") + name, 1)
 
     def packed(self, records: bytes) -> bytes:
         """One zstd stream over all, of whose records none but the last ends where a record in it does."""
@@ -163,7 +174,9 @@ class _Writer:
             1,
         )
         if self.shape.callchains:
-            body += self.pack("QQQ", 2, 7, 9)
+            of_wait = EVENT_KINDS.names[event["kind"]] == "switch" and event["value"] >= 0
+            frames = perf_kernel.chain(REASONS.names[event["value"]] if of_wait else None)
+            body += self.pack(f"{1 + len(frames)}Q", len(frames), *frames)
         raw = self.payload(event)
         padded = -(-(len(raw) + 4) // 8) * 8 - 4
         return self.whole(9, body + self.pack("I", padded) + raw.ljust(padded, b"\0"))
@@ -213,7 +226,7 @@ class _Writer:
         features = {
             1: self.tracing(),
             3: self.text_feature("here"),
-            4: self.text_feature("6.18"),
+            4: self.text_feature(perf_kernel.RELEASE),
             7: self.pack("II", 2, 2),
         }
         table, at = b"", data_at + len(records) + 16 * len(features)

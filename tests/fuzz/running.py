@@ -102,7 +102,8 @@ def outcome(name: str, data: bytes, folder: Path) -> str:
     source = _sources()[name]
     try:
         source.matches(data[:HEAD_BYTES])
-        findings = check(source.read(path, ReadOptions()))
+        with targets.around(name):
+            findings = check(source.read(path, ReadOptions()))
     except SourceError as error:
         line = str(error)
         return REFUSED if "\n" not in line and str(path) in line else f"a poor line: {line!r}"

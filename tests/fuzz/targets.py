@@ -6,13 +6,22 @@ import io
 import json
 import random
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from tests.fuzz import changes, go_reader, kernel_text_damage, perf_damage, perfetto_damage, trace_dat_damage
+from tests.fuzz import (
+    changes,
+    go_reader,
+    kernel_text_damage,
+    perf_damage,
+    perf_kernel,
+    perfetto_damage,
+    trace_dat_damage,
+)
 from tests.fuzz.go_stories import STORIES
 from tests.fuzz.go_writer import assemble
 from tests.fuzz.perf_files import perf_file
@@ -30,20 +39,24 @@ Mutator = Callable[[bytes, random.Random], bytes]
 
 @dataclass(frozen=True)
 class Target:
-    """A source's small files, and what changes them; every source has `changes.mutate` besides."""
+    """A source's small files, and what changes them; every source has `changes.mutate` besides. They are read within
+    `around`."""
 
     seeds: Callable[[], list[bytes]]
     mutators: list[Mutator] = field(default_factory=list)
+    around: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 TARGETS: dict[str, Target] = {}  # by the source's name
 
 
-def target(name: str, *mutators: Mutator) -> Callable[[Callable[[], list[bytes]]], Callable[[], list[bytes]]]:
+def target(
+    name: str, *mutators: Mutator, around: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Callable[[Callable[[], list[bytes]]], Callable[[], list[bytes]]]:
     """Register the decorated function, which gives small files, and mutators for the source `name`."""
 
     def register(seeds: Callable[[], list[bytes]]) -> Callable[[], list[bytes]]:
-        TARGETS[name] = Target(cache(seeds), list(mutators))
+        TARGETS[name] = Target(cache(seeds), list(mutators), around)
         return seeds
 
     return register
@@ -54,7 +67,7 @@ def drawn(mutations: Callable[[bytes, int, int], Iterator[bytes]]) -> Mutator:
     return lambda data, chance: next(iter(mutations(data, 1, chance.randrange(1 << 32))))
 
 
-@target("perf.data", drawn(perf_damage.mutations))
+@target("perf.data", drawn(perf_damage.mutations), around=perf_kernel.booted)
 def _perf() -> list[bytes]:
     return [perf_file(perf_damage.STORY, shape) for shape in perf_damage.SHAPES]
 
@@ -121,6 +134,11 @@ def small_files(name: str) -> list[bytes]:
 def mutators(name: str) -> list[Mutator]:
     """What changes files of a source."""
     return [changes.mutate, *(TARGETS[name].mutators if name in TARGETS else [])]
+
+
+def around(name: str) -> AbstractContextManager[None]:
+    """What files of a source are read within."""
+    return TARGETS[name].around() if name in TARGETS else nullcontext()
 
 
 def large_file(name: str) -> Path | None:

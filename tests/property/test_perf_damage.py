@@ -21,7 +21,16 @@ def test_cut_anywhere(shape: Shape, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "shape",
     SHAPES,
-    ids=["file", "pipe", "other byte order", "callchains", "unfinished", "compressed", "compressed pipe"],
+    ids=[
+        "file",
+        "pipe",
+        "other byte order",
+        "callchains",
+        "unfinished",
+        "piped callchains of the other byte order",
+        "compressed",
+        "compressed pipe",
+    ],
 )
 def test_changed_anywhere(shape: Shape, tmp_path: Path) -> None:
     outcomes = [outcome(piece, tmp_path) for piece in mutations(perf_file(STORY, shape), 60, seed=5)]

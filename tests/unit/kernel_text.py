@@ -2,7 +2,7 @@
 
 An event is a line `TIME CPU TID KIND …`, where TID is the task current on the CPU:
 
-    100 cpu0 1 switch S 2       1 leaves in state S, 2 enters
+    100 cpu0 1 switch S 2       1 leaves in state S, 2 enters; `switch S 2 lock`: its callchain says that it waits for that
     100 cpu0 1 waking 2 cpu1    1 wakes 2, last on cpu1; `irq` at the end: in hard interrupt context
     100 cpu0 1 wakeup 2 cpu1    100 cpu0 1 wakeup_new 2 cpu0    100 cpu0 1 migrate 2 cpu1
     100 cpu0 1 stat_runtime 1 50      100 cpu0 1 sys_enter 202      100 cpu0 1 sys_exit 202
@@ -29,6 +29,7 @@ from tracekit.sources.kernel.events import (
 )
 from tracekit.tables.bundle import Trace
 from tracekit.tables.checks import check
+from tracekit.vocabulary import REASONS
 
 
 def events_of(text: str) -> tuple[Records, dict[int, str]]:
@@ -46,6 +47,7 @@ def events_of(text: str) -> tuple[Records, dict[int, str]]:
 def _arguments(event: Row, kind: str, rest: list[str]) -> dict[int, str]:
     if kind == "switch":
         event["prev_state"], event["target_tid"] = PREV_STATE_CODES[rest[0]], int(rest[1])
+        event["value"] = REASONS[rest[2]] if len(rest) > 2 else -1
         return {}
     if rest and rest[-1] == "irq":
         event["flags"] = IN_INTERRUPT

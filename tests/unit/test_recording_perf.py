@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +15,7 @@ from tracekit.errors import TracekitError, UsageError
 from tracekit.recording import perf, privilege
 from tracekit.sources.base import ReadOptions
 from tracekit.sources.perf_data import SOURCE
+from tracekit.sources.perf_data.callchains import KALLSYMS, symbols_in
 from tracekit.tables.checks import check
 
 
@@ -110,6 +114,53 @@ def test_a_command_is_recorded(tmp_path: Path) -> None:
     trace = SOURCE.read(recorded.path, ReadOptions())
     assert trace.meta["clock"]["name"] == "CLOCK_MONOTONIC"
     assert "sleep" in trace.frame("tasks")["name"].to_list()
+
+
+WAITS = """
+import os, select, time
+open("/proc/self/comm", "w").write("waits")
+time.sleep(0.05)
+pipe, end = os.pipe()
+if not (child := os.fork()):
+    time.sleep(0.05); os.write(end, b"x"); time.sleep(0.05); os._exit(0)
+os.read(pipe, 1)
+os.waitpid(child, 0)
+select.poll().poll(50)
+"""
+
+
+def _record(path: Path, command: list[str]) -> None:
+    perf.record(command, path)
+
+
+def _plain_perf(path: Path, command: list[str]) -> None:
+    """As README says."""
+    call = ["perf", "record", "-q", "-a", "-g", "-k", "CLOCK_MONOTONIC", "-e", "sched:sched_switch"]
+    subprocess.run([*call, "-o", str(path), *command], check=True, capture_output=True)
+
+
+def _perf_sched(path: Path, command: list[str]) -> None:
+    call = ["perf", "sched", "record", "-g", "-k", "CLOCK_MONOTONIC", "-o", str(path), *command]
+    subprocess.run(call, check=True, capture_output=True)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("recorder", [_record, _plain_perf, _perf_sched])
+def test_what_a_command_waits_for_is_recorded(recorder: Callable[[Path, list[str]], None], tmp_path: Path) -> None:
+    if shutil.which("perf") is None or privilege.lacking():
+        pytest.skip(privilege.lacking() or "perf is not installed")
+    if not symbols_in(KALLSYMS.read_text())[0]:
+        pytest.skip(f"{KALLSYMS} shows no addresses (kernel.kptr_restrict)")
+    recorder(tmp_path / "x.data", [sys.executable, "-c", WAITS])
+    trace = SOURCE.read(tmp_path / "x.data", ReadOptions())
+    assert check(trace) == []
+    assert trace.meta["callchains"]
+    parent, child = sorted(trace.frame("tasks").filter(pl.col("name") == "waits")["task_id"])
+    long = trace.frame("intervals").filter(
+        pl.col("state") == "BLOCKED", pl.col("end_ns") - pl.col("start_ns") > 4e7, pl.col("reason") != "io"
+    )
+    assert long.filter(pl.col("task_id") == parent)["reason"].to_list() == ["sleep", "channel_recv", "join", "network"]
+    assert long.filter(pl.col("task_id") == child)["reason"].to_list() == ["sleep", "sleep"]
 
 
 @pytest.mark.reference

@@ -50,7 +50,8 @@ _WAITS_IN = {
 }  # fmt: skip
 
 _KERNEL_MAPPED = "[kernel.kallsyms]"
-_MMAP, _MMAP_NAME_AT, _MMAP_ORIGIN_AT = 1, 40, 32  # struct perf_record_mmap
+_NAME_AT = {1: 40, 10: 72}  # struct perf_record_mmap; perf_record_mmap2, which perf writes with --buildid-mmap
+_ORIGIN_AT = 32  # in both (pgoff)
 _LOOK_BYTES = 1 << 16  # perf maps the kernel before all else
 _SCHED_YIELD = re.compile(r"__\w+_sys_sched_yield")  # of each architecture: the outermost, where all else is inlined
 _USER = -512  # PERF_CONTEXT_USER (include/uapi/linux/perf_event.h): what follows is not the kernel's
@@ -64,6 +65,12 @@ class Functions(NamedTuple):
     reason: Rows
 
 
+# The policy of a recording whose callchains can't be read.
+UNREAD = {
+    "policy": "callchains of waits",
+    "choice": "not read: of another boot or kernel, or /proc/kallsyms shows no addresses here",
+    "count": 1,
+}
 NONE = Functions(*(np.empty(0, np.int64) for _ in Functions._fields))
 
 
@@ -74,7 +81,7 @@ def tells_waits(attrs: Sequence[Attr]) -> bool:
 
 def functions_of(data: Bytes, header: Header, notes: Notes) -> Functions:
     """Where the recorded kernel's waiting functions are; NONE where that is not known."""
-    told = _reference(data, header)
+    told = _reference(data, header) if tells_waits(header.attrs) else None
     if told is None or (notes.kernel is not None and notes.kernel != platform.release()):
         return NONE
     name, address = told
@@ -89,14 +96,15 @@ def _reference(data: Bytes, header: Header) -> tuple[str, int] | None:
     """The symbol by which perf noted where the kernel is, and its address."""
     at = header.data[0]
     end, places = min(at + _LOOK_BYTES, len(data)), np.empty(1, np.int64)
-    count, _ = walk.find(data, at, end, end, header.big, np.array([_MMAP]), places)
+    count, _ = walk.find(data, at, end, end, header.big, np.array(list(_NAME_AT)), places)
     if not count:
         return None
-    record = bytes(data[places[0] : places[0] + _MMAP_NAME_AT + 64])
-    name = record[_MMAP_NAME_AT:].split(b"\0", 1)[0].decode("ascii", "replace")
+    record = bytes(data[places[0] : places[0] + walk.next_record(data, places[0], end, header.big)])
+    name_at = _NAME_AT[struct.unpack_from(header.order + "I", record)[0]]
+    name = record[name_at:].split(b"\0", 1)[0].decode("ascii", "replace")
     if not name.startswith(_KERNEL_MAPPED):
         return None
-    (address,) = struct.unpack_from(header.order + "Q", record, _MMAP_ORIGIN_AT)
+    (address,) = struct.unpack_from(header.order + "Q", record, _ORIGIN_AT)
     return name.removeprefix(_KERNEL_MAPPED), address
 
 

@@ -18,7 +18,7 @@ from tracekit.sources.kernel.build import Built, build_stream
 from tracekit.sources.kernel.events import KernelStream
 from tracekit.sources.kernel.merging import merged, of_one_run
 from tracekit.sources.kernel.numbers import Bytes
-from tracekit.sources.perf_data.callchains import functions_of, tells_waits
+from tracekit.sources.perf_data.callchains import UNREAD, functions_of, tells_waits
 from tracekit.sources.perf_data.features import Notes
 from tracekit.sources.perf_data.header import Header, clock_name, read_header
 from tracekit.sources.perf_data.layout import layouts
@@ -75,6 +75,8 @@ def opened(
 
     chosen = planned(header, notes, rows, windows, where)
     chosen.plan.functions = functions_of(data, header, notes)
+    if tells_waits(header.attrs) and not len(chosen.plan.functions.begin):
+        chosen.policies.append(UNREAD)
     return header, notes, kernel_stream(windows(), header, chosen, options, len(data))
 
 
