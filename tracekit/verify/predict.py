@@ -42,7 +42,8 @@ def _predict(
     if form == "goroutine":
         parameters["goroutine.sysmon_start_ns"] = SYSMON_START_NS
     run = replay(program, form, cpus=cpus, profile=profile, seed=seed, parameters=parameters)
-    found = quantities(_as_recorded(run, form))
+    event_ns = profile.form_costs(form, RECORDERS[form]).recorder_event_ns
+    found = quantities(_as_recorded(run, form, event_ns))
     if (
         "makespan" in found
     ):  # the runners note when a task has done its last step, not when its thread or process is gone
@@ -52,10 +53,9 @@ def _predict(
         found["peak_memory"] -= profile.value("go_runtime_resident_bytes")
     if form == "thread" and "cpu_time" in found:
         found |= _until_done(run, found["cpu_time"])
-    recorded = profile.form_costs(form, RECORDERS[form])
     for name in ("wakeup_p50", "wakeup_p99"):
         if name in found:
-            found[name] = _noted(found[name], form, recorded.recorder_event_ns)
+            found[name] = _noted(found[name], form, event_ns)
     return found, run
 
 
@@ -70,24 +70,32 @@ def _until_done(run: Run, cpu_ns: float) -> dict[str, float]:
 
 
 def _noted(latency_ns: float, form: str, event_ns: int) -> float:
-    """A latency as a recorder measures it: the wakeup's event is written before anybody goes on; Go's tracer also notes
-    how the waker stops, before the next on its P starts, and its clock has steps."""
+    """A latency as a recorder measures it: the wakeup's event is written before anybody goes on; Go's clock has steps."""
     if form != "goroutine":
         return latency_ns + event_ns
-    return round((latency_ns + 2 * event_ns) / GO_CLOCK_NS) * GO_CLOCK_NS
+    return round((latency_ns + event_ns) / GO_CLOCK_NS) * GO_CLOCK_NS
 
 
-def _as_recorded(run: Run, form: str) -> Run:
-    """The run with its wakeups when a recorder of this form sees them: Go's tracer notes that a system call is over
-    when the goroutine's thread is on a CPU again, and not when the kernel wakes that thread."""
+def _as_recorded(run: Run, form: str, event_ns: int) -> Run:
+    """The run with its wakeups when a recorder of this form sees them. Go's tracer notes that a system call is over
+    when the goroutine's thread is on a CPU again, and not when the kernel wakes that thread; and a goroutine that wakes
+    another goes on to stop, which is an event more before the next on its P starts."""
     if form != "goroutine":
         return run
-    back = run.frame("intervals").filter(pl.col("state") == "RUNNABLE")
+    intervals = run.frame("intervals")
+    back = intervals.filter(pl.col("state") == "RUNNABLE")
     back = back.select(wakee_id="task_id", at_ns="start_ns", back_ns="end_ns").unique(["wakee_id", "at_ns"])
+    left = intervals.filter(pl.col("state") == "BLOCKED")
+    left = left.select(wakee_id="task_id", at_ns="end_ns", left_ns="start_ns").unique(["wakee_id", "at_ns"])
     wakeups = run.frame("wakeups")
-    joined = wakeups.join(back, on=["wakee_id", "at_ns"], how="left", maintain_order="left")
+    joined = wakeups
+    for other in (back, left):
+        joined = joined.join(other, on=["wakee_id", "at_ns"], how="left", maintain_order="left")
     of_call = pl.col("reason").cast(pl.String).is_in(["io", "syscall"]) & pl.col("back_ns").is_not_null()
-    seen = joined.with_columns(at_ns=pl.when(of_call).then("back_ns").otherwise("at_ns")).select(wakeups.columns)
+    earlier = pl.max_horizontal(pl.col("at_ns") - event_ns, "left_ns")
+    by_goroutine = pl.col("waker_id").is_not_null()
+    at_ns = pl.when(of_call).then("back_ns").when(by_goroutine).then(earlier).otherwise("at_ns")
+    seen = joined.with_columns(at_ns=at_ns).select(wakeups.columns)
     table = seen.sort("at_ns", maintain_order=True).to_arrow().cast(run.tables["wakeups"].schema)
     return Run({**run.tables, "wakeups": table}, run.meta)
 
