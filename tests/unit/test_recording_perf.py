@@ -126,6 +126,13 @@ if not (child := os.fork()):
 os.read(pipe, 1)
 os.waitpid(child, 0)
 select.poll().poll(50)
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+open("/proc/self/comm", "w").write("yields")
+child = os.fork()
+for _ in range(200):
+    os.sched_yield()
+if child:
+    os.waitpid(child, 0)
 """
 
 
@@ -155,12 +162,14 @@ def test_what_a_command_waits_for_is_recorded(recorder: Callable[[Path, list[str
     trace = SOURCE.read(tmp_path / "x.data", ReadOptions())
     assert check(trace) == []
     assert trace.meta["callchains"]
-    parent, child = sorted(trace.frame("tasks").filter(pl.col("name") == "waits")["task_id"])
-    long = trace.frame("intervals").filter(
-        pl.col("state") == "BLOCKED", pl.col("end_ns") - pl.col("start_ns") > 4e7, pl.col("reason") != "io"
-    )
-    assert long.filter(pl.col("task_id") == parent)["reason"].to_list() == ["sleep", "channel_recv", "join", "network"]
-    assert long.filter(pl.col("task_id") == child)["reason"].to_list() == ["sleep", "sleep"]
+    tasks = trace.frame("tasks").filter(pl.col("name").is_in(["waits", "yields"])).sort("task_id")
+    parent, child, other = tasks["task_id"].to_list()
+    off = trace.frame("intervals").filter(pl.col("state").is_in(["BLOCKED", "RUNNABLE"]), pl.col("reason") != "io")
+    long = off.filter(pl.col("end_ns") - pl.col("start_ns") > 4e7, state="BLOCKED")
+    assert long.filter(task_id=parent)["reason"].to_list() == ["sleep", "channel_recv", "join", "network"]
+    assert long.filter(task_id=child)["reason"].to_list() == ["sleep", "sleep"]
+    yields = off.filter(reason="yield").group_by("task_id").len()
+    assert {parent, other} <= set(yields.filter(pl.col("len") > 10)["task_id"])
 
 
 @pytest.mark.reference

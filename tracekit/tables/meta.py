@@ -11,7 +11,7 @@ TRACE_META: dict[str, str] = {
     "end_ns": "length of the trace in ns",
     "events": "number of scheduling events read",
     "repeats": "how many of these tell of a switch or a wakeup that another one tells of; absent where none can",
-    "callchains": "whether the recorder wrote where in the kernel tasks begin to wait; absent where none can",
+    "callchains": "whether the recorder wrote where in the kernel tasks leave their CPUs; absent where none can",
     "form": "process, thread or goroutine: what most of its tasks are",
     "policies": "list of dicts (policy, choice, count): choices made while reading, and how often they mattered",
     "tool_version": "the tracekit that made it",

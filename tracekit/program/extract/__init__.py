@@ -7,7 +7,7 @@ The rules, for a trace:
 * A wait (BLOCKED) that another task's wakeup ended becomes `wait` on an event of its own; the `signal` stands in
   the waking task at the compute it had reached. A wait that a timer, an interrupt or nothing recorded ended becomes
   `sleep`, `io`, `network` or `syscall` by its reason, and lasts as long as recorded. Without a reason (a kernel's
-  recording without callchains of waits or system calls tells few) it is `network`: something outside the program
+  recording without callchains or system calls tells few) it is `network`: something outside the program
   ends it.
 * A wait that was over before the task had left its CPU, and the first wakeup of a task not seen before, become
   `wait` too: in another schedule they can take time.

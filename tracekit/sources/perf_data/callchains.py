@@ -67,7 +67,7 @@ class Functions(NamedTuple):
 
 # The policy of a recording whose callchains can't be read.
 UNREAD = {
-    "policy": "callchains of waits",
+    "policy": "callchains of switches",
     "choice": "not read: of another boot or kernel, or /proc/kallsyms shows no addresses here",
     "count": 1,
 }
