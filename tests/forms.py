@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from tests.conftest import RECORDINGS
+from tracekit.analysis.join import join
 from tracekit.engine.replay import replay
 from tracekit.machine.profile import Profile, load_profile
 from tracekit.program.extract import extract
@@ -46,11 +47,13 @@ WORKS = (
 
 
 def recording(work: Work, form: str) -> Trace:
-    """The recording of one form, from the program's begin to its end."""
+    """The recording of one form, from the program's begin to its end; of goroutines Go's joined with the kernel's."""
     suffix = work.suffix if form != "goroutine" else ""
     base = RECORDINGS / "forms" / f"gt-{NAMES[form]}-{work.name}{suffix}"
     result = json.loads(base.with_suffix(".result.json").read_text())
-    trace = ingest(base.with_suffix(".trace" if form == "goroutine" else ".data"))
+    trace = ingest(base.with_suffix(".data"))
+    if form == "goroutine":
+        trace = join(ingest(base.with_suffix(".trace")), trace).trace
     origin = int(trace.meta["clock"]["origin_ns"])
     part = window(trace, result["t0_ns"] - origin, result["t1_ns"] - origin)
     assert isinstance(part, Trace)

@@ -282,3 +282,10 @@ def test_a_goroutine_that_no_ended_one_can_be_made_of_costs_more() -> None:
     ended_at = np.array([-1, 400, -1, -1, -1])
     assert fresh(spawns, ended_at, np.ones(5, np.bool_)).tolist() == [False, True, True, False, True]
     assert not fresh(spawns, ended_at, np.zeros(5, np.bool_)).any()
+
+
+def test_a_kernels_sleep_was_asked_to_be_shorter_by_the_timers_slack() -> None:
+    costs = FormCosts(0, 0, 0, 0, 0, timer_slack_ns=50_000)
+    recorded = trace("a: R 0-10, b 10-210 sleep, R 210-220, b 220-250 sleep, R 250-260, b 260-460 network, R 460-470")
+    steps = extract(recorded, costs=costs).frame("segments").filter(pl.col("kind") != "compute")
+    assert steps.select("kind", "duration_ns").rows() == [("sleep", 150_000), ("sleep", 1), ("network", 200_000)]

@@ -18,7 +18,7 @@ from tracekit.vocabulary import SEGMENTS, TASK_KINDS, Words
 BUFFER_ROWS = 1 << 18
 FORM_FIELDS = ("switch", "block", "dequeue", "channel_block", "wake", "spawn", "exit", "lock", "channel")
 MACHINE_FIELDS = (
-    "address_space", "cache_refill", "idle_exit", "resched", "halt", "far_wake", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_slack", "timer_arm",
+    "address_space", "cache_refill", "idle_exit", "resched", "halt", "far_wake", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_return", "timer_slack", "timer_arm",
     "timer_interrupt", "syscall", "tick",
     "tick_period",
     "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",

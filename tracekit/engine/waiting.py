@@ -6,8 +6,8 @@ from typing import Any
 
 from tracekit.engine.hooks import ended, expired, ready
 from tracekit.engine.kernel import wake_thread
-from tracekit.engine.queue import arm, task_slot
-from tracekit.engine.record import add_memory, charge, free_later, set_state, write_wakeup
+from tracekit.engine.queue import arm, cpu_slot, task_slot
+from tracekit.engine.record import add_memory, charge, free_later, set_state, write_overhead, write_wakeup
 from tracekit.engine.state import (
     BLOCKS,
     EXITED,
@@ -149,20 +149,42 @@ def mark_ready(sim: Sim, task: int, waker: int, cpu: int) -> None:
 
 @njit
 def disturb(sim: Sim, cpu: int) -> None:
-    """A timer or a device interrupts cpu: whoever runs there goes on later (hrtimer_interrupt)."""
-    if cpu >= 0 and sim.cpus[cpu].thread >= 0:
-        charge(sim, cpu, sim.threads[sim.cpus[cpu].thread].task, O_TICK, sim.costs[NATIVE].timer_interrupt)
+    """A timer or a device interrupts cpu: whoever runs there goes on later (hrtimer_interrupt). What comes before the
+    wakeup has taken of its time already, so that what it does now ends as much later."""
+    if cpu < 0 or sim.cpus[cpu].thread < 0:
+        return
+    c = sim.cpus[cpu]
+    task, costs = sim.threads[c.thread].task, sim.costs[NATIVE]
+    before = _before_wakeup(costs)
+    if c.active and before > 0:
+        c.act_end += before
+        arm(sim, cpu_slot(sim, cpu), c.act_end)
+        write_overhead(sim, task, cpu, O_TICK, before)
+        charge(sim, cpu, task, O_TICK, costs.timer_return)
+    else:
+        charge(sim, cpu, task, O_TICK, costs.timer_interrupt)
+
+
+@njit
+def _before_wakeup(costs: Any) -> Any:
+    """Of a timer's interrupt on a busy CPU what comes before the wakeup that it makes; 0 where the two are not told
+    apart."""
+    return max(costs.timer_interrupt - costs.timer_return, 0) if costs.timer_return > 0 else 0
 
 
 @njit
 def _comes_late(sim: Sim, task: int) -> bool:
-    """A CPU that idles has to leave its halt before it sees the interrupt, and then wakes whom it is for."""
+    """A CPU that idles has to leave its halt before it sees the interrupt, and then wakes whom it is for; one that is
+    busy is on its way through the interrupt for as long."""
     t = sim.tasks[task]
-    if t.late or sim.cpus[t.timer_cpu].idle != IDLE or sim.costs[NATIVE].timer_late == 0:
+    costs = sim.costs[NATIVE]
+    c = sim.cpus[t.timer_cpu]
+    late_ns = costs.timer_late if c.idle == IDLE else _before_wakeup(costs) if c.thread >= 0 else 0
+    if t.late or late_ns == 0:
         t.late = 0
         return False
     t.late = 1
-    arm(sim, task_slot(sim, task), sim.world[0].now + sim.costs[NATIVE].timer_late)
+    arm(sim, task_slot(sim, task), sim.world[0].now + late_ns)
     return True
 
 

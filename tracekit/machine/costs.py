@@ -52,6 +52,7 @@ _MACHINE_COSTS = {
     "far_wake_ns": ("ns", "what a thread's way into a wait takes more when another CPU woke it before"),
     "idle_enter_ns": ("ns", "looking for other work before a CPU idles, billed to the thread that left it"),
     "timer_exit_ns": ("ns", "from a wakeup by a timer to the first instruction on the CPU that idled for it"),
+    "timer_return_ns": ("ns", "from the wakeup that a timer makes on a busy CPU until the interrupt is over"),
     "timer_late_ns": ("ns", "from a timer's expiry to the wakeup it makes, on a CPU that idles"),
     "timer_arm_ns": ("ns", "setting a timer, or asking a device, before a wait for it"),
     "timer_interrupt_ns": ("ns", "what the interrupt at the end of such a wait takes from whoever runs on its CPU"),

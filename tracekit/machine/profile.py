@@ -33,9 +33,13 @@ class Cost:
 class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
-    `recorder_leave_ns` is what its recorder's event of a switch takes more than others when the one that leaves was not idle, `fresh_ns` what creating a goroutine takes more without a dead one, `first_run_ns` is what a new task pays when it runs first, `timed_wait_ns` asking a timer or device before a wait,
-    `idle_enter_ns` a run after which its CPU idles, `idle_wake_ns` a wakeup of a CPU that idles, `interrupt_ns` a timer's or device's interrupt for somebody, and a tick comes after each `tick_period_ns` of computing.
-    `below` is what threads cost under goroutines, where the kernel's recording of them is joined.
+    * `recorder_leave_ns`: a switch's event takes so much more when the task that leaves was not the idle one
+    * `fresh_ns`: creating a goroutine takes so much more without a dead one
+    * `first_run_ns`: what a new task pays when it runs first
+    * `timed_wait_ns`: asking a timer or device before a wait; `timer_slack_ns`: how late a sleep ends
+    * `idle_enter_ns`: a run after which its CPU idles; `idle_wake_ns`: a wakeup of a CPU that idles
+    * `interrupt_ns`: a timer's or device's interrupt for somebody; `tick_ns`: one each `tick_period_ns` of computing
+    * `below`: what threads cost under goroutines, where the kernel's recording of them is joined
     """
 
     block_ns: int
@@ -49,6 +53,7 @@ class FormCosts:
     yield_ns: int = 0
     first_run_ns: int = 0
     timed_wait_ns: int = 0
+    timer_slack_ns: int = 0
     idle_enter_ns: int = 0
     interrupt_ns: int = 0
     idle_wake_ns: int = 0
@@ -86,6 +91,7 @@ class Profile:
             exit_ns=self.value(f"{form}_exit_ns"),
             yield_ns=self.value(f"{form}_yield_ns"),
             first_run_ns=self._first_run_ns(form),
+            timer_slack_ns=self.value("timer_slack_ns"),
             timed_wait_ns=self.value("timer_arm_ns") + self.value("syscall_ns"),
             idle_enter_ns=self.value("idle_enter_ns") if form != "goroutine" else 0,
             idle_wake_ns=self.value("idle_wake_ns") if form != "goroutine" else 0,

@@ -105,6 +105,7 @@ C_RULES = [
     _difference("far_wake_ns", "wait_after_a_far_wake", "wait_beside_a_spinner"),
     _difference("resched_ns", "process_wakeup_preempting_other_cpu", "process_switch_ns", "address_space_ns", "clock"),
     _difference("timer_exit_ns", "timer_wakeup", "perf_event_ns", "thread_switch_ns"),
+    _difference("timer_return_ns", "timer_wakeup_busy", "perf_event_ns", "thread_switch_ns"),
     _difference("timer_late_ns", "timer_overshoot_100us", "timer_arm", "timer_exit_ns", "thread_switch_ns"),
     _difference("timer_slack_ns", "timer_slack"),
     _difference("tick_ns", "tick"),

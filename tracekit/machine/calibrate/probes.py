@@ -67,6 +67,17 @@ start = "0ms"
 count = {_WAITERS}
 steps = [{{ repeat = {_WAITS}, steps = [{{ network = {{ exponential = "1ms" }} }}, {{ compute = {_WORK_NS} }}] }}]
 """
+_TIMED_BUSY = """
+name = "timed_busy"
+claim = "a timer wakes a thread on the CPU that another computes on"
+look_for = "wakeup latency"
+[tasks.waiter]
+start = "0ms"
+steps = [{ repeat = 200, steps = [{ network = "700us" }, { compute = "5us" }] }]
+[tasks.computer]
+start = "0ms"
+steps = [{ compute = "150ms" }]
+"""
 _PING_PONG = """
 name = "ping_pong"
 claim = "recording takes time"
@@ -196,19 +207,27 @@ def _timed_waits(found: Measurements, form: str) -> None:
     """What a wait on an idle CPU is billed beyond the work: the search for other work before the CPU idles is in it
     (sched_balance_newidle runs before the switch). And from the wakeup to the switch, as perf sees them, where it may:
     what a timer is late by before that can't be seen from inside."""
+    cpus = min(2, int(host()["cpus"]))
+    with Prepared(_program(_TIMED)) as prepared:
+        for _ in range(_REPEATS):
+            billed = prepared.execute(form, cpus=cpus).result.cpu_ns / (_WAITERS * _WAITS) - _WORK_NS
+            found.add("billed_for_a_wait", max(billed, 0.0))
+    for name, text, used in (("timer_wakeup", _TIMED, cpus), ("timer_wakeup_busy", _TIMED_BUSY, 1)):
+        for latency_ns in _seen_latencies(text, form, used):
+            found.add(name, latency_ns)
+
+
+def _seen_latencies(text: str, form: str, cpus: int) -> Iterator[float]:
+    """The median wakeup latency of each of some executions, as perf sees it."""
     from tracekit.recording.perf import under_perf
     from tracekit.sources.registry import ingest
     from tracekit.verify.predict import quantities
     from tracekit.verify.recording import PROCESS
 
-    cpus = min(2, int(host()["cpus"]))
-    with Prepared(_program(_TIMED)) as prepared, tempfile.TemporaryDirectory() as folder:
-        for _ in range(_REPEATS):
-            billed = prepared.execute(form, cpus=cpus).result.cpu_ns / (_WAITERS * _WAITS) - _WORK_NS
-            found.add("billed_for_a_wait", max(billed, 0.0))
+    with Prepared(_program(text)) as prepared, tempfile.TemporaryDirectory() as folder:
         for number in range(_REPEATS):
             target = Path(folder) / str(number)
             prepared.execute(form, cpus=cpus, recorder=under_perf(target))
             trace = ingest(target)
             named = trace.frame("tasks").filter(pl.col("name") == PROCESS)["task_id"].to_list()
-            found.add("timer_wakeup", quantities(trace, named)["wakeup_p50"])
+            yield quantities(trace, named)["wakeup_p50"]

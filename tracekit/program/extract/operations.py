@@ -15,7 +15,7 @@ from tracekit.vocabulary import SEGMENTS
 # A child that wakes its parent and then ends within this much computing woke it by ending: what is left is the
 # way through exit (kernel/exit.c: exit_notify comes shortly before the last schedule).
 JOIN_WITHIN_NS = 50_000
-YIELD = SEGMENTS["yield"]
+YIELD, _SLEEP = SEGMENTS["yield"], SEGMENTS["sleep"]
 _WAIT, _SIGNAL, _SPAWN, _JOIN, _ARRIVAL = (SEGMENTS[k] for k in ("wait", "signal", "spawn", "join", "arrival"))
 
 
@@ -48,15 +48,16 @@ class Operations:
         return blocks
 
 
-def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, lives: Lives, *, open_arrivals: bool
-               ) -> Operations:  # fmt: skip
+def operations(line: Timeline, wakeups: Wakeups, waits: Waits, spawns: Spawns, lives: Lives, *, open_arrivals: bool,
+               slack_ns: int) -> Operations:  # fmt: skip
     """All operations of a recording. Each wait for a task has exactly one signal, and nothing can deadlock:
 
     a signal stands where its task had got to when it was recorded, or earlier, never behind a wait that ended
-    later; so the recorded order itself is a way through the program.
+    later; so the recorded order itself is a way through the program. A kernel's sleeps lasted `slack_ns` longer than was
+    asked for.
     """
     parts = [
-        _waits(waits, open_arrivals),
+        _waits(waits, open_arrivals, ~line.goroutines[waits.task] * slack_ns),
         _signals(line, wakeups, waits),
         _spawned(line, spawns),
         _yields(line),
@@ -104,9 +105,10 @@ def _part(at: Moments, kind: Ints, **columns: Ints) -> Operations:
     return Operations(at.task, kind, at.runs, at.offset, **{**blank, **columns})
 
 
-def _waits(waits: Waits, open_arrivals: bool) -> Operations:
+def _waits(waits: Waits, open_arrivals: bool, slack_ns: Ints) -> Operations:
     kinds = waits.kinds(open_arrivals)
     lasted = np.where(kinds == _ARRIVAL, waits.end, waits.end - waits.start)
+    lasted = np.where(kinds == _SLEEP, np.maximum(lasted - slack_ns, 1), lasted)
     duration = np.where(kinds == _WAIT, NULL, lasted)
     return _part(waits.at, kinds, duration=duration, wake=np.where(kinds == _WAIT, waits.wake, NULL))
 

@@ -43,7 +43,8 @@ def from_recording(
     waits = find_waits(line, wakeups, codes(tasks, "kind", TASK_KINDS) == TASK_KINDS["kernel"])
     spawns = _spawns(line, tasks)
     lives = Lives(ints(tasks, "parent_id"), ints(tasks, "end_ns") != NULL)
-    ops = operations(line, wakeups, waits, spawns, lives, open_arrivals=open_arrivals)
+    ops = operations(line, wakeups, waits, spawns, lives, open_arrivals=open_arrivals,
+                     slack_ns=costs.timer_slack_ns if costs else 0)  # fmt: skip
     pieces = Pieces(ops.task, tasks.num_rows)
     compute = recorded_compute(line, ops, pieces)
     if costs is not None:
