@@ -195,12 +195,18 @@ def test_bins_of_one_count_what_is_open(spans: list[tuple[int, int]]) -> None:
 def test_a_task_asleep_for_good_while_others_go_on_has_leaked() -> None:
     asleep = [(A, 0, "RUNNING", 0, 20, None), (B, 1, "RUNNING", 0, 20, None), (A, 0, "RUNNING", 20, 100, None),
               (B, None, "BLOCKED", 20, 100, "channel_recv"), (C, None, "BLOCKED", 20, 100, "sleep")]  # fmt: skip
-    found = leaks(history(trace(asleep, [], [None, None, None])))
+    found = leaks(history(trace(asleep, [], [None, None, None], kind=["goroutine"] * 3)))
     assert rows(found.tables["asleep"].rows, "task_id", "verdict", "since_ns") == [
         (B, "leaked", 20),
         (C, "may wake", 20),
     ]
     assert found.facts["leaked"] == 1 and found.notes
+
+
+def test_what_threads_wait_for_at_the_end_may_come_from_outside_or_time_out() -> None:
+    asleep = [(A, 0, "RUNNING", 0, 100, None), (B, 1, "RUNNING", 0, 20, None), (B, None, "BLOCKED", 20, 100, "lock")]
+    found = leaks(history(trace(asleep, [], [None, None])))
+    assert rows(found.tables["asleep"].rows, "task_id", "verdict") == [(B, "may wake")]
 
 
 def test_deadlock_of_a_run_names_all_who_sleep() -> None:

@@ -17,7 +17,8 @@ from tracekit.analysis.result import Analysis, Table, labelled, labels
 from tracekit.tables.bundle import Run
 from tracekit.vocabulary import REASONS, SEGMENT_KINDS
 
-# Waits that only another task of the program can end.
+# Waits that only another task of the program can end. Not so those of threads and processes in a recording: the kernel
+# does not say whether a futex has a timeout, nor which other program holds it or writes to the pipe.
 FOR_A_TASK = ("lock", "channel_send", "channel_recv", "select", "wait_group", "event", "join")
 RUNTIME = "runtime"  # prefix of goroutines that the Go runtime keeps for itself, waiting most of the time
 _SCHEMA = {"task_id": pl.Int32, "reason": pl.String, "on": pl.String, "since_ns": pl.Int64, "blocked_ns": pl.Int64,
@@ -113,11 +114,19 @@ def _rows(seen: History, known: pl.DataFrame, deadlock: bool) -> pl.DataFrame:
     return frame.select("task_id", "task", "verdict", "reason", "on", "since_ns", "blocked_ns", "life_share")
 
 
+def _goroutine(seen: History, task: int) -> bool:
+    return str(seen.bundle.tables["tasks"].column("kind")[task]) == "goroutine"
+
+
 def _verdict(seen: History, task: int, reason: str | None, others_ran: bool, deadlock: bool) -> str:
     name = str(seen.bundle.tables["tasks"].column("name")[task])
     if reason is None:
         return "not known"
-    if name.startswith(RUNTIME) or reason not in FOR_A_TASK:
+    if (
+        name.startswith(RUNTIME)
+        or reason not in FOR_A_TASK
+        or not (isinstance(seen.bundle, Run) or _goroutine(seen, task))
+    ):
         return "may wake"
     if deadlock:
         return "deadlock"
