@@ -21,7 +21,7 @@ MACHINE_FIELDS = (
     "address_space", "cache_refill", "idle_exit", "resched", "halt", "far_wake", "idle_enter", "idle_wake", "timer_exit", "timer_late", "timer_return", "timer_slack", "timer_arm",
     "timer_interrupt", "syscall", "tick",
     "tick_period",
-    "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line",
+    "stack_growth", "page_fault", "steal", "tlb_refill", "access", "atomic", "line", "shootdown", "shootdown_answer",
 )  # fmt: skip
 # What a task's calls find there already. Measured on Linux 6.18, glibc: of a thread's first two pages its control block
 # and the frames below the task's take one; a forked child's first frames share a page with its parent's last.
@@ -282,6 +282,8 @@ def new_sim(
     world.mm_writer[:] = st.NONE
     world.mm_writers[:] = st.NONE
     world.mm_waiting_readers[:] = st.NONE
+    world.cache_holder[:] = st.NONE
+    world.cache_waiters[:] = st.NONE
     slots = 2 * cpus + st.RUNTIME_SLOTS + 2 + len(task_rows) + len(thread_rows)
     rows = BUFFER_ROWS + 64 + 8 * most
     sim = st.Sim(

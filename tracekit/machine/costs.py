@@ -77,6 +77,8 @@ _MACHINE_COSTS = {
     "thread_map_ns": ("ns", "of creating a thread the part that holds its address space's lock: mapping a stack"),
     "thread_advise_ns": ("ns", "of a thread's end the part that shares its address space's lock: giving pages back"),
     "thread_unmap_ns": ("ns", "of a thread's end the part that holds its address space's lock: unmapping a stack"),
+    "shootdown_ns": ("ns", "telling CPUs that run threads of one's process which pages are gone, until they answer"),
+    "shootdown_answer_ns": ("ns", "what that takes from whoever runs there"),
     "thread_first_ns": (
         "ns",
         "what a new thread pays before its first instruction: its stack's pages, the C library's set-up",

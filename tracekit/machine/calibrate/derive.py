@@ -94,6 +94,8 @@ C_RULES = [
     _difference("thread_map_ns", "map_stack"),
     _difference("thread_advise_ns", "advise_stack"),
     _difference("thread_unmap_ns", "unmap_stack"),
+    _difference("shootdown_ns", "unmap_stack_beside", "unmap_stack"),
+    _difference("shootdown_answer_ns", "interrupted_by_unmap"),
     _difference("syscall_ns", "syscall"),
     _difference("copy_ns_per_kib", "pipe_write_read_32768_bytes", "pipe_write_read_1_byte",
                 share=1 / _PIPE_COPIES_KIB),

@@ -50,6 +50,7 @@ void hand_overs(void);
 void lives(void);
 void crowds(void);
 void stacks(void);
+void shootdowns(void);
 void timers(void);
 void ticks(void);
 void pages(void);

@@ -126,18 +126,30 @@ void crowds(void)
 }
 
 /* What creating and ending threads does to their address space: stacks that nobody used before. */
+enum { COUNT = 200, SIZE = 8 << 20 };
+
+static char *map_stack(void)
+{
+    char *stack = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED || mprotect(stack + 4096, SIZE - 4096, PROT_READ | PROT_WRITE))
+        exit(1);
+    return stack;
+}
+
+static void use(char *stack)
+{
+    stack[SIZE - 100] = stack[SIZE - 5000] = 1;
+}
+
 void stacks(void)
 {
-    enum { COUNT = 200, SIZE = 8 << 20 };
     static char *stack[COUNT];
     double map[COUNT], advise[COUNT], unmap[COUNT];
     for (int i = 0; i < COUNT; i++) {
         int64_t begin = now();
-        stack[i] = mmap(NULL, SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-        if (stack[i] == MAP_FAILED || mprotect(stack[i] + 4096, SIZE - 4096, PROT_READ | PROT_WRITE))
-            exit(1);
+        stack[i] = map_stack();
         map[i] = (double)(now() - begin);
-        stack[i][SIZE - 100] = stack[i][SIZE - 5000] = 1;
+        use(stack[i]);
     }
     for (int i = 0; i < COUNT; i++) {
         int64_t begin = now();
@@ -150,4 +162,46 @@ void stacks(void)
     say("map_stack", median(map, COUNT));
     say("advise_stack", median(advise, COUNT));
     say("unmap_stack", median(unmap, COUNT));
+}
+
+/* The same beside a thread that computes on another CPU, which has to be told that the pages are gone: what it takes to
+ * have its answer, and what the interrupt takes from that thread. */
+static atomic_int computing, told_all;
+static double interrupted[2 * COUNT];
+static int interrupts;
+
+static void *compute(void *unused)
+{
+    (void)unused;
+    pin(there);
+    atomic_store(&computing, 1);
+    for (int64_t at, last = now(); !atomic_load(&told_all); last = at) {
+        at = now();
+        if (at - last > 500 && interrupts < 2 * COUNT)
+            interrupted[interrupts++] = (double)(at - last);
+    }
+    return NULL;
+}
+
+void shootdowns(void)
+{
+    static char *stack[COUNT];
+    double unmap[COUNT];
+    pthread_t other;
+    pthread_create(&other, NULL, compute, NULL);
+    while (!atomic_load(&computing))
+        ;
+    for (int i = 0; i < COUNT; i++)
+        use(stack[i] = map_stack());
+    interrupts = 0;
+    for (int i = 0; i < COUNT; i++) {
+        spin(20000);
+        int64_t begin = now();
+        munmap(stack[i], SIZE);
+        unmap[i] = (double)(now() - begin);
+    }
+    atomic_store(&told_all, 1);
+    pthread_join(other, NULL);
+    say("unmap_stack_beside", median(unmap, COUNT));
+    say("interrupted_by_unmap", interrupts ? median(interrupted, interrupts) : 0);
 }

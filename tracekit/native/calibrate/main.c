@@ -87,6 +87,7 @@ int main(int argc, char **argv)
         placement();
         pulls();
         line();
+        shootdowns();
     }
     caches();
     return 0;
