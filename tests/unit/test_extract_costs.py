@@ -91,39 +91,11 @@ def test_a_recorder_that_tells_of_each_switch_twice_is_paid_twice() -> None:
     assert _computing(extract(trace(story, events=30, repeats=15), costs=costs)) == [8_000]
 
 
-def test_the_callchain_of_a_switch_is_paid_by_who_comes_at_once() -> None:
-    costs = FormCosts(0, 0, 0, 0, 0, recorder_leave_ns=1_000)
-    story = """
-        a: R 0-10, b 10-30 lock, R 30-40, q 40-41 preempted, R 55-60, b 60-80 sleep, R 80-90
-        b: R 10-20, q 20-40 preempted, R 40-50
-        c: R 20-25, b 25-50 io, R 50-55
-        """
-    # b comes after a, which waits, and after a, which is preempted; c after b, twice; a after c. Twice a comes after an
-    # idle CPU, of which no callchain is written.
-    assert _computing(extract(trace(story, callchains=True), costs=costs)) == [34_000, 18_000, 8_000]
-    assert _computing(extract(trace(story), costs=costs)) == [35_000, 20_000, 10_000]
-    assert _computing(extract(trace(story, callchains=False), costs=costs)) == [35_000, 20_000, 10_000]
-
-
-def test_callchains_of_other_cpus_are_paid_there() -> None:
-    costs = FormCosts(0, 0, 0, 0, 0, recorder_leave_ns=1_000)
-    tasks = [{"task_id": number, "name": name, "kind": "thread", "start_ns": 0} for number, name in enumerate("abc")]
-    intervals = [
-        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 0, "end_ns": 10_000},
-        {"task_id": 0, "state": "BLOCKED", "start_ns": 10_000, "end_ns": 30_000, "reason": "lock"},
-        {"task_id": 0, "cpu": 0, "state": "RUNNING", "start_ns": 30_000, "end_ns": 40_000},
-    ]
-    for cpus, computed in (
-        ((0, 1), [20_000, 14_000, 15_000]),
-        ((1, 0), [20_000, 15_000, 14_000]),
-        ((None, None), [20_000, 15_000, 15_000]),
-    ):
-        others = [
-            {"task_id": 1 + place, "cpu": cpu, "state": "RUNNING", "start_ns": 10_000, "end_ns": 25_000}
-            for place, cpu in enumerate(cpus)
-        ]
-        recording = trace_of(tasks, intervals + others, [], callchains=True)
-        assert _computing(extract(recording, costs=costs)) == computed
+def test_a_switchs_event_costs_more_than_others_and_with_a_callchain_still_more() -> None:
+    costs = FormCosts(0, 0, 0, 0, recorder_event_ns=100, recorder_switch_ns=200, recorder_callchain_ns=700)
+    story = "a: R 0-10, b 10-30 lock, R 30-40"  # comes twice
+    for callchains, computed in ((True, 18_000), (False, 19_400), (None, 19_400)):
+        assert _computing(extract(trace(story, callchains=callchains), costs=costs)) == [computed]
 
 
 def test_waking_a_cpu_that_idles_costs_its_waker_an_interrupt() -> None:

@@ -28,6 +28,9 @@ def command(
     max_size: Annotated[
         str | None, typer.Option("--max-size", help="End the command when the recording is this large, as 500MB.")
     ] = "1GB",
+    callchains: Annotated[
+        bool, typer.Option(help="Record what tasks wait for; without, a switch's event costs less than half.")
+    ] = True,
     keep: Annotated[Path | None, typer.Option("--keep", help="Keep the recording itself in this file.")] = None,
     output: options.Output = None,
     force: options.Force = False,
@@ -49,7 +52,7 @@ def command(
     store.refuse_overwrite(target, force=force)
     with tempfile.TemporaryDirectory(prefix=".tracekit-record-", dir=target.absolute().parent) as folder:
         file = keep or Path(folder) / ("go.trace" if go else "perf.data")
-        note = _of_service(go, file, seconds) if go else _of_command(what or [], file, duration, max_size)
+        note = _of_service(go, file, seconds) if go else _of_command(what or [], file, duration, max_size, callchains)
         trace = inputs.recording(file)
         if keep is None:  # the file will be gone
             trace.meta["source"]["path"] = go or f"perf record -- {shlex.join(what or [])}"
@@ -71,7 +74,9 @@ def _of_service(url: str, file: Path, seconds: float) -> str | None:
     return None
 
 
-def _of_command(command: list[str], file: Path, duration: str | None, max_size: str | None) -> str | None:
+def _of_command(
+    command: list[str], file: Path, duration: str | None, max_size: str | None, callchains: bool
+) -> str | None:
     from tracekit.errors import UsageError
     from tracekit.recording.perf import record
     from tracekit.units import NS_PER_S, parse_bytes, parse_duration_ns
@@ -81,7 +86,7 @@ def _of_command(command: list[str], file: Path, duration: str | None, max_size: 
         limit_bytes = parse_bytes(max_size) if max_size else None
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return _note(record(command, file, max_bytes=limit_bytes, duration_s=limit_s))
+    return _note(record(command, file, max_bytes=limit_bytes, duration_s=limit_s, callchains=callchains))
 
 
 def _note(recorded: Recorded) -> str | None:

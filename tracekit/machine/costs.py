@@ -89,8 +89,9 @@ _MACHINE_COSTS = {
     "thread_reclaim_bytes": ("bytes", "what is neither free nor another thread's before: the kernel's"),
     "go_runtime_resident_bytes": ("bytes", "physical memory of the Go runtime itself"),
     "go_runtime_virtual_bytes": ("bytes", "address space of the Go runtime itself"),
-    "perf_event_ns": ("ns", "recording one event with perf"),
-    "perf_callchain_ns": ("ns", "recording with perf where in the kernel a task leaves its CPU, beside the event"),
+    "perf_event_ns": ("ns", "recording one event with perf that is not a switch"),
+    "perf_switch_ns": ("ns", "recording one switch with perf"),
+    "perf_callchain_ns": ("ns", "recording with perf where in the kernel a task leaves its CPU, beside the switch"),
     "go_trace_event_ns": ("ns", "recording one event with Go's execution tracer"),
 }
 

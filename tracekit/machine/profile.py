@@ -33,7 +33,8 @@ class Cost:
 class FormCosts:
     """What one block, wake, switch and so on cost in the form a trace was recorded in, in ns.
 
-    * `recorder_leave_ns`: a switch's event takes so much more when the task that leaves was not the idle one
+    * `recorder_switch_ns`: the recorder's event of a switch takes so much more than others, and with a callchain
+      `recorder_callchain_ns` besides
     * `fresh_ns`: creating a goroutine takes so much more without a dead one
     * `first_run_ns`: what a new task pays when it runs first
     * `timed_wait_ns`: asking a timer or device before a wait; `timer_slack_ns`: how late a sleep ends
@@ -47,7 +48,8 @@ class FormCosts:
     switch_ns: int
     spawn_ns: int
     recorder_event_ns: int
-    recorder_leave_ns: int = 0
+    recorder_switch_ns: int = 0
+    recorder_callchain_ns: int = 0
     fresh_ns: int = 0
     exit_ns: int = 0
     yield_ns: int = 0
@@ -86,7 +88,8 @@ class Profile:
             switch_ns=self.value(f"{form}_switch_ns"),
             spawn_ns=self.value(f"{form}_spawn_ns"),
             recorder_event_ns=self.value(recorded) if recorded else 0,
-            recorder_leave_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
+            recorder_switch_ns=self.value("perf_switch_ns") - self.value("perf_event_ns") if recorder == "perf" else 0,
+            recorder_callchain_ns=self.value("perf_callchain_ns") if recorder == "perf" else 0,
             fresh_ns=self.value("goroutine_new_ns") if form == "goroutine" else 0,
             exit_ns=self.value(f"{form}_exit_ns"),
             yield_ns=self.value(f"{form}_yield_ns"),

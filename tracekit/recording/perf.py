@@ -21,13 +21,10 @@ EVENTS = (
     "sched_process_exit", "sched_migrate_task",
 )  # fmt: skip
 _NEEDED = "sched_switch"
-# The kernel's innermost functions tell what a task waits for, and cost less than events of system calls, which come
-# with every call of the machine. The first two are the scheduler's; five reach what a socket is read by. They also tell
-# who yields from who is preempted. The idle task is not asked.
-_SWITCHES = (
-    ("sched:sched_switch", "prev_pid == 0"),
-    ("sched:sched_switch/call-graph=fp,max-stack=5/", "prev_pid != 0"),
-)
+# The kernel's innermost functions at a switch tell what a task waits for, and who yields, and cost less than events of
+# system calls, which come with every call of the machine. The first two are the scheduler's; five reach what a socket is
+# read by.
+_CALLCHAIN = "/call-graph=fp,max-stack=5/"
 BUFFER = "16M"  # for each CPU: a second of 100,000 switches and wakeups, whatever the disk does meanwhile
 _OWN_BUFFER = "512K"  # what perf_event_mlock_kb lets everybody have
 
@@ -41,27 +38,26 @@ class Recorded:
     reduced: str | None
 
 
-def arguments(perf: str, path: Path, command: Sequence[str], *, max_bytes: int | None, whole: bool) -> list[str]:
+def arguments(
+    perf: str, path: Path, command: Sequence[str], *, max_bytes: int | None, whole: bool, callchains: bool = True
+) -> list[str]:
     """The call of perf. Raises TracekitError where the kernel has no scheduler tracepoints."""
     if whole:
         what = ["-a", "-R", "-c", "1", "-m", BUFFER, "--kernel-callchains"]
-        for event, chosen in _SWITCHES:
-            what += ["-e", event, "--filter", chosen]
         for event in present():
-            if event != _NEEDED:
-                what += ["-e", f"sched:{event}"]
+            what += ["-e", f"sched:{event}{_CALLCHAIN if callchains and event == _NEEDED else ''}"]
     else:
         what = ["--switch-events", "-e", "dummy:u", "-T", "--sample-cpu", "-m", _OWN_BUFFER]
     bound = ["--max-size", f"{max_bytes}B"] if max_bytes else []
     return [perf, "record", "-q", "-k", CLOCK, *what, *bound, "-o", str(path), "--", *command]
 
 
-def under_perf(path: Path) -> list[str]:
+def under_perf(path: Path, *, callchains: bool = True) -> list[str]:
     """The words before a command that is to be recorded whole. Raises TracekitError where that is not allowed here."""
     perf, reduced = privilege.perf_command(), privilege.lacking()
     if reduced is not None:
         raise TracekitError(reduced)
-    return arguments(perf, path, [], max_bytes=None, whole=True)
+    return arguments(perf, path, [], max_bytes=None, whole=True, callchains=callchains)
 
 
 def present() -> list[str]:
@@ -74,18 +70,19 @@ def present() -> list[str]:
 
 
 def record(
-    command: Sequence[str], path: Path, *, max_bytes: int | None = None, duration_s: float | None = None
-) -> Recorded:
+    command: Sequence[str], path: Path, *, max_bytes: int | None = None, duration_s: float | None = None,
+    callchains: bool = True,
+) -> Recorded:  # fmt: skip
     """Run a command under perf until it ends, is interrupted, or a bound is reached: the recording is kept.
 
-    The command ends with the recording. Raises UsageError without such a command, TracekitError when perf is missing,
+    The command ends with the recording. `callchains` tell what tasks wait for, and make switches' events costlier. Raises UsageError without such a command, TracekitError when perf is missing,
     may not record, or fails.
     """
     if shutil.which(command[0]) is None:
         raise UsageError(f"{command[0]}: no such command", remedy="give one that the shell would find")
     perf, reduced = privilege.perf_command(), privilege.lacking()
     privilege.refuse_closed()
-    call = arguments(perf, path, command, max_bytes=max_bytes, whole=reduced is None)
+    call = arguments(perf, path, command, max_bytes=max_bytes, whole=reduced is None, callchains=callchains)
     with subprocess.Popen(call, stderr=subprocess.PIPE, text=True) as running:
         said: list[str] = []
         listening = threading.Thread(target=lambda: said.extend(running.stderr or ()), daemon=True)

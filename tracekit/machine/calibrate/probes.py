@@ -174,33 +174,42 @@ def _reclaim(found: Measurements, form: str) -> None:
 
 
 def _perf(found: Measurements, form: str) -> None:
-    """How much longer yields take while perf records them, which are switches and no more; and hand-overs, which are a
-    wakeup and a switch each. Only switches have callchains."""
-    switch_ns = median(extra_ns / events for extra_ns, events in _while_recorded(_YIELDS, form))
-    for extra_ns, events in _while_recorded(_PING_PONG, form):
-        event_ns = max(extra_ns - 2 * _ROUNDS * switch_ns, 0.0) / (events - 2 * _ROUNDS)
-        found.add("perf_event_ns", event_ns)
-        found.add("perf_callchain_ns", max(switch_ns - event_ns, 0.0))
+    """How much longer yields take while perf records them, which are switches and no more, with callchains and without;
+    and hand-overs, which are wakeups too."""
+    plain_ns, chained_ns = (
+        median(
+            extra_ns / (switches + wakeups) for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form, chains)
+        )
+        for chains in (False, True)
+    )
+    found.add("perf_switch_ns", plain_ns)
+    found.add("perf_callchain_ns", max(chained_ns - plain_ns, 0.0))
+    for extra_ns, switches, wakeups in _while_recorded(_PING_PONG, form):
+        found.add("perf_event_ns", max(extra_ns - switches * chained_ns, 0.0) / wakeups)
 
 
 def _go_tracer(found: Measurements, form: str) -> None:
     """How much longer a hand-over takes while Go's tracer records it, by event."""
-    for extra_ns, events in _while_recorded(_PING_PONG, form):
-        found.add("go_trace_event_ns", extra_ns / events)
+    for extra_ns, switches, wakeups in _while_recorded(_PING_PONG, form):
+        found.add("go_trace_event_ns", extra_ns / (switches + wakeups))
 
 
-def _while_recorded(text: str, form: str) -> Iterator[tuple[float, int]]:
-    """How much longer a program on one CPU takes while it is recorded, and of how many events."""
+def _while_recorded(text: str, form: str, callchains: bool = True) -> Iterator[tuple[float, int, int]]:
+    """How much longer a program on one CPU takes while it is recorded, how many events are not of wakeups, and how
+    many are."""
     from tracekit.recording.perf import under_perf
     from tracekit.sources.registry import ingest
 
     with Prepared(_program(text.replace("ROUNDS", str(_ROUNDS)))) as prepared, tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "recording"
-        with_perf, go_trace = (None, target) if form == "goroutine" else (under_perf(target), None)
+        go_trace = target if form == "goroutine" else None
+        with_perf = None if go_trace else under_perf(target, callchains=callchains)
         for _ in range(_REPEATS):
             plain = prepared.execute(form, cpus=1).makespan_ns
             recorded = prepared.execute(form, cpus=1, recorder=with_perf, go_trace=go_trace).makespan_ns
-            yield max(recorded - plain, 0), int(ingest(target).meta["events"])
+            trace = ingest(target)
+            wakeups = trace.tables["wakeups"].num_rows
+            yield max(recorded - plain, 0), int(trace.meta["events"]) - wakeups, wakeups
 
 
 def _timed_waits(found: Measurements, form: str) -> None:

@@ -77,15 +77,13 @@ def take_out(
 
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
     kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
-    end after all, and the recorder one event for each of them, for a creation two; what it writes of a switch is at the
-    cost of the task that comes, also what the one that leaves waits for. What a piece is too short for is
-    taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
+    end after all, and the recorder one event for each of them, for a creation two; a switch's is written before the task
+    comes, at its cost. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
     is too short for is left.
     """
     below = line.below()
-    switches, switches_below, callchains = (
-        _runs_in(pieces, ops, line, which)
-        for which in (line.switched_in & ~below, line.switched_in & below, line.follows())
+    switches, switches_below = (
+        _runs_in(pieces, ops, line, which) for which in (line.switched_in & ~below, line.switched_in & below)
     )
     into_idle = np.append(line.into_idle(), False)
     signals, spawns, fresh, blocks, yields, timed, idles, exits, firsts, below_blocks = (
@@ -111,8 +109,8 @@ def take_out(
     threads = costs.below or costs
     amounts = {
         "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns
-        + callchains * costs.recorder_leave_ns
-        + switches_below * threads.recorder_event_ns,
+        + switches * (costs.recorder_switch_ns + costs.recorder_callchain_ns)
+        + switches_below * (threads.recorder_event_ns + threads.recorder_switch_ns + threads.recorder_callchain_ns),
         "switch": switches * costs.switch_ns + switches_below * threads.switch_ns,
         "block": blocks * costs.block_ns + below_blocks * threads.block_ns + yields * costs.yield_ns,
         "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,

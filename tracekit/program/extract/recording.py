@@ -76,7 +76,8 @@ def _recorded(bundle: Trace | Run, costs: FormCosts) -> FormCosts:
     """Costs with the recorder's events as they came: some recorders tell of each switch and wakeup more than once, and
     of switches not where in the kernel they were."""
     if not bundle.meta.get("callchains"):
-        costs = replace(costs, recorder_leave_ns=0)
+        below = replace(costs.below, recorder_callchain_ns=0) if costs.below else None
+        costs = replace(costs, recorder_callchain_ns=0, below=below)
     events, repeats = bundle.meta.get("events") or 0, bundle.meta.get("repeats") or 0
     if not 0 < repeats < events:
         return costs

@@ -96,13 +96,6 @@ class Timeline:
         idle[before] = self.run_start[after] > self.run_end[before]
         return idle
 
-    def follows(self) -> Flags:
-        """Of each run whether it follows at once on another task's on its CPU."""
-        follows = np.zeros(len(self.runs), np.bool_)
-        before, after = self._neighbours()
-        follows[after] = self.run_start[after] == self.run_end[before]
-        return follows
-
     def cpus(self) -> int:
         """How many CPUs (of a Go trace: Ps) anybody ran on."""
         known = self._cpu[self.runs]
