@@ -176,16 +176,13 @@ def _reclaim(found: Measurements, form: str) -> None:
 def _perf(found: Measurements, form: str) -> None:
     """How much longer yields take while perf records them, which are switches and no more, with callchains and without;
     and hand-overs, which are wakeups too."""
-    plain_ns, chained_ns = (
-        median(
-            extra_ns / (switches + wakeups) for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form, chains)
-        )
-        for chains in (False, True)
-    )
-    found.add("perf_switch_ns", plain_ns)
-    found.add("perf_callchain_ns", max(chained_ns - plain_ns, 0.0))
+    for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form, callchains=False):
+        found.add("perf_switch_ns", extra_ns / (switches + wakeups))
+    chained = [extra_ns / (switches + wakeups) for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form)]
+    for switch_ns in chained:
+        found.add("perf_callchain_ns", max(switch_ns - median(found.rounds["perf_switch_ns"]), 0.0))
     for extra_ns, switches, wakeups in _while_recorded(_PING_PONG, form):
-        found.add("perf_event_ns", max(extra_ns - switches * chained_ns, 0.0) / wakeups)
+        found.add("perf_event_ns", max(extra_ns - switches * median(chained), 0.0) / wakeups)
 
 
 def _go_tracer(found: Measurements, form: str) -> None:
