@@ -20,7 +20,7 @@ from tracekit.verify.predict import RECORDERS, predict, quantities
 from tracekit.verify.recording import GOROUTINE, PROCESS, record
 from tracekit.vocabulary import FORMS
 
-RECORDINGS = 3  # of each cell, for its latencies, and where asked to predict from each
+RECORDINGS = 3  # of each cell for its latencies, and where asked as many that tell more, to predict from each
 
 Say = Callable[[str, int, int], None]
 
@@ -96,22 +96,15 @@ def _compared(
                 predicted, _ = predict(workload.program, cell.form, cpus=cell.cpus, profile=profile)
                 alone, joint = (
                     [record(prepared, cell.form, cpus=cell.cpus, limit_s=limit_s, joint=both)[1] for _ in range(count)]
-                    for both, count in _recordings(cell.form, latency, workload.recorded)
+                    for both, count in ((False, RECORDINGS * latency), (True, RECORDINGS * workload.recorded))
                 )
-                measured |= _latencies(alone or joint, cell.form)
+                measured |= _latencies(alone, cell.form)
                 parts.append(rows_of(cell, predicted, PROGRAM, measured))
-                for trace in joint if workload.recorded else ():
+                for trace in joint:
                     parts += _from_recording(trace, cell, cells, profile)
             except TracekitError as error:
                 notes.append(f"{where}: {error.line()}")
     return parts
-
-
-def _recordings(form: str, latency: bool, recorded: bool) -> tuple[tuple[bool, int], tuple[bool, int]]:
-    """How many recordings by one recorder, and by all that there are, which for kernel forms are the same."""
-    one = form == "goroutine" and latency
-    both = recorded or (latency and not one)
-    return (False, RECORDINGS if one else 0), (True, RECORDINGS if both else 0)
 
 
 def _latencies(traces: list[Any], form: str) -> dict[str, float]:

@@ -24,8 +24,8 @@ GOROUTINE = "main.run"  # the function that is each task of the Go runner
 def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float, joint: bool = False) -> tuple[Execution, Trace]:
     """Execute once under perf, or a goroutine program under Go's tracer. Raises ExecutionError when that can't be.
 
-    `joint`: a goroutine program under both, which tells when its threads had no CPU (analysis/join.py); where perf may
-    not record, under Go's tracer alone.
+    `joint`: with all that tells of its waits, at more cost: a kernel's tasks with callchains, a goroutine program under
+    both recorders, which tell when its threads had no CPU (analysis/join.py); where perf may not record, under Go's alone.
     """
     with tempfile.TemporaryDirectory(prefix="tracekit-record-") as folder:
         kernel, go = Path(folder) / "kernel", Path(folder) / "go"
@@ -33,7 +33,8 @@ def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float, joint: b
         both = joint and goroutine and lacking() is None
         execution = prepared.execute(
             form, cpus=cpus, limit_s=limit_s,
-            go_trace=go if goroutine else None, recorder=under_perf(kernel) if both or not goroutine else None,
+            go_trace=go if goroutine else None,
+            recorder=under_perf(kernel, callchains=joint) if both or not goroutine else None,
         )  # fmt: skip
         target = go if goroutine else kernel
         if not target.exists():

@@ -178,11 +178,11 @@ def _perf(found: Measurements, form: str) -> None:
     and hand-overs, which are wakeups too."""
     for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form, callchains=False):
         found.add("perf_switch_ns", extra_ns / (switches + wakeups))
-    chained = [extra_ns / (switches + wakeups) for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form)]
-    for switch_ns in chained:
-        found.add("perf_callchain_ns", max(switch_ns - median(found.rounds["perf_switch_ns"]), 0.0))
-    for extra_ns, switches, wakeups in _while_recorded(_PING_PONG, form):
-        found.add("perf_event_ns", max(extra_ns - switches * median(chained), 0.0) / wakeups)
+    switch_ns = median(found.rounds["perf_switch_ns"])
+    for extra_ns, switches, wakeups in _while_recorded(_YIELDS, form):
+        found.add("perf_callchain_ns", max(extra_ns / (switches + wakeups) - switch_ns, 0.0))
+    for extra_ns, switches, wakeups in _while_recorded(_PING_PONG, form, callchains=False):
+        found.add("perf_event_ns", max(extra_ns - switches * switch_ns, 0.0) / wakeups)
 
 
 def _go_tracer(found: Measurements, form: str) -> None:
