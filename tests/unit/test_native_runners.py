@@ -103,6 +103,19 @@ def test_children_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     _until(lambda: not _runners())
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_mains_return_ends_threads_and_goroutines_and_no_process(form: str) -> None:
+    made = program({
+        "main": [("spawn", "idler"), ("spawn", "brief"), ("join", "brief"), ("sleep", 1 * MS)],
+        "idler": [("sleep", 300 * MS)],
+        "brief": [("compute", 10 * US)],
+    })  # fmt: skip
+    made.meta["main_returns"] = True
+    main, idler, brief = run(made, form).result.ended_ns
+    assert 0 < brief < main
+    assert (idler > main) if form == "process" else (idler == -1)
+
+
 def test_more_cpus_than_there_are_is_refused() -> None:
     with pytest.raises(ExecutionError, match="CPUs wanted"):
         run(program({"one": [("compute", 1)]}), "thread", cpus=len(os.sched_getaffinity(0)) + 1)
@@ -112,8 +125,8 @@ def test_the_program_file_is_what_the_runners_read(tmp_path: Path) -> None:
     made = program({"main": [("spawn", "child"), ("join", "child")], "child": [("compute", 7)]})
     write_program(made, tmp_path / "p")
     words = np.fromfile(tmp_path / "p", np.int64).tolist()
-    assert words[:3] == [2, 3, 0]  # tasks, segments, objects
-    assert words[3:13] == [0, 2, 0, 0, 0, 2, 3, -1, 1, 1]  # main starts at 0; the child is joined once, by its creator
+    assert words[:4] == [2, 3, 0, 0]  # tasks, segments, objects; main's end is not the program's
+    assert words[4:14] == [0, 2, 0, 0, 0, 2, 3, -1, 1, 1]  # main starts at 0; the child is joined once, by its creator
 
 
 def _runners() -> list[str]:

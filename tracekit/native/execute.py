@@ -81,7 +81,7 @@ class Prepared:
         with MemoryMeter() as meter:
             _run(command, available[:cpus], limit_s, meter)
         peak = None if idle is None or meter.peak_bytes is None else max(meter.peak_bytes - idle, 0)
-        return Execution(form, cpus, read_result(result, self.program), peak)
+        return Execution(form, cpus, read_result(result, self.program, form), peak)
 
     def _idle_peak(self, form: str, cpus: list[int], limit_s: float) -> int | None:
         """The peak of a runner that reads the program and starts none of its tasks: measured once a form and CPUs."""

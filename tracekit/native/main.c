@@ -73,7 +73,8 @@ static void build_world(enum form form, const char *path, int logging)
     world->tasks = file[0];
     world->segments = file[1];
     world->objects = file[2];
-    const int64_t *at = file + 3;
+    world->main_returns = file[3];
+    const int64_t *at = file + 4;
     world->task = (const struct task *)at;
     at += 5 * world->tasks;
     world->segment = (const struct segment *)at;
@@ -136,7 +137,7 @@ static void wait_for_all(void)
     if (world->form == PROCESS)
         while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
             ;
-    while ((left = atomic_load(&world->live)) != 0)
+    while ((left = atomic_load(&world->live)) > 0)
         futex_wait(&world->live, left);
 }
 

@@ -54,6 +54,9 @@ var (
 	sink       atomic.Uint64
 )
 
+// Whether the end of the first task is the program's, and that it has come.
+var mainReturns, mainOver = false, make(chan struct{})
+
 func die(what string, err error) {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", what, err)
 	os.Exit(1)
@@ -114,7 +117,8 @@ func read(path string) []int64 {
 func load(path string, logging bool) {
 	words := read(path)
 	tasks, segments, objects = make([]task, words[0]), make([]segment, words[1]), make([]object, words[2])
-	at := words[3:]
+	mainReturns = words[3] == 1
+	at := words[4:]
 	for i := range tasks {
 		tasks[i] = task{at[0], at[1], at[2], at[3], at[4]}
 		at = at[5:]
@@ -349,7 +353,27 @@ func run(id int64) {
 		close(lives[id].over)
 	}
 	w.close()
+	if mainReturns && id == 0 {
+		close(mainOver)
+	}
 	live.Done()
+}
+
+// All have ended, or main has returned, which ends the others with the program.
+func waitForAll() {
+	if !mainReturns {
+		live.Wait()
+		return
+	}
+	allOver := make(chan struct{})
+	go func() {
+		live.Wait()
+		close(allOver)
+	}()
+	select {
+	case <-allOver:
+	case <-mainOver:
+	}
 }
 
 func write(path string, before, after *syscall.Rusage) {
@@ -422,7 +446,7 @@ func main() {
 	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
 	zero = clock()
 	close(gate)
-	live.Wait()
+	waitForAll()
 	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
 	stop()
 	write(os.Args[2], &before, &after)

@@ -48,6 +48,7 @@ struct stamp { int64_t entered_ns, left_ns; };
 struct world {
     enum form form;
     int64_t tasks, segments, objects, logging;
+    int64_t main_returns;      /* threads end with the first task, as main's return ends the process */
     const struct task *task;
     const struct segment *segment;
     struct object *object;
@@ -55,7 +56,7 @@ struct world {
     struct stamp *stamp;       /* one a segment, when logging */
     double spins_per_ns;
     atomic_int gate;           /* a futex word: tasks that start by themselves wait for it */
-    atomic_int live;           /* tasks started and not ended; a futex word */
+    atomic_int live;           /* tasks started and not ended, 0 or less when the program is over; a futex word */
     int64_t zero_ns;           /* CLOCK_MONOTONIC when the gate opened */
     pthread_attr_t joinable, detached;
 };

@@ -3,6 +3,7 @@
 
 #include <alloca.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -187,7 +188,10 @@ void run_task(int64_t task)
     atomic_store(&life->ended, 1);
     if (t->joins > t->own)
         futex_wake(&life->ended);
-    if (atomic_fetch_sub(&world->live, 1) == 1)
+    int ends_all = world->main_returns && task == 0 && world->form == THREAD;
+    if (ends_all)
+        atomic_store(&world->live, INT_MIN / 2); /* whoever goes on until the runner is gone does not count */
+    if (atomic_fetch_sub(&world->live, 1) == 1 || ends_all)
         futex_wake(&world->live);
     if (more < 0)
         raise(SIGSEGV); /* its end is told first: nobody else can tell it */

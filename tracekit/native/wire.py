@@ -1,6 +1,6 @@
 """The files between tracekit and its runners: a program in, what happened out. Both are int64 in the machine's order.
 
-Program: the number of tasks, segments and objects; then per task (first segment, end segment, start_ns or -1, how
+Program: the number of tasks, segments and objects, and 1 if the end of the first task is the program's; then per task (first segment, end segment, start_ns or -1, how
 many segments join it, 1 if that is one and its creator's); per segment (kind, duration_ns, object or -1, target or
 -1, bytes, count); per object (kind, capacity, bytes of its largest message). A lock or unlock of a rwmutex has
 count 1, of a mutex 0.
@@ -71,7 +71,7 @@ def write_program(program: Program, path: Path) -> None:
     )
     bounds = np.searchsorted(owner, np.arange(count + 1))
     tasks = np.stack([bounds[:-1], bounds[1:], _starts(program), *_joins(kind, owner, target, count)], axis=1)
-    head = np.array([count, len(segments), len(objects)], np.int64)
+    head = np.array([count, len(segments), len(objects), int(bool(program.meta.get("main_returns")))], np.int64)
     path.write_bytes(b"".join(part.astype(np.int64).tobytes() for part in (head, tasks, segments, objects)))
 
 
@@ -120,8 +120,8 @@ def _objects(program: Program) -> Numbers:
     return np.stack([kind, capacity, largest], axis=1)
 
 
-def read_result(path: Path, program: Program) -> Result:
-    """What a runner wrote. Raises ExecutionError when it is not whole."""
+def read_result(path: Path, program: Program, form: str) -> Result:
+    """What a runner wrote. Raises ExecutionError when it is not whole. Who had not ended when main returned never did."""
     words = np.fromfile(path, np.int64)
     tasks, segments = program.tables["tasks"].num_rows, program.tables["segments"].num_rows
     logged = len(words) >= _HEAD and words[4] == 1
@@ -129,6 +129,8 @@ def read_result(path: Path, program: Program) -> Result:
         raise ExecutionError("the runner's result is not whole", remedy="execute again")
     zero = int(words[0])
     lives = words[_HEAD : _HEAD + 2 * tasks].reshape(-1, 2)
+    if program.meta.get("main_returns") and form != "process":
+        lives[lives[:, 1] > lives[0, 1], 1] = 0
     stamps = words[_HEAD + 2 * tasks :].reshape(-1, 2)
     return Result(
         zero, int(words[1]), int(words[2]), int(words[3]),
