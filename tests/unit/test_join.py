@@ -88,6 +88,17 @@ def test_a_system_call_is_what_its_thread_did_in_it(go: Trace, kernel: Trace) ->
     ]
 
 
+def test_what_the_runtime_does_on_a_goroutines_thread_is_no_wait_of_the_goroutines(go: Trace, kernel: Trace) -> None:
+    """Its own lock, say: the thread waits for a futex though it carries a goroutine that runs."""
+    rows_ = kernel.tables["intervals"].to_pydict()
+    rows_["reason"][rows_["reason"].index("page_fault")] = "lock"
+    kernel.tables["intervals"] = table("intervals", rows_)
+    joined = join(go, kernel).trace
+    assert rows(joined, 0)[4] == (55, 60, "BLOCKED", None, "park")
+    steps = extract(joined).frame("segments").filter(pl.col("task_id") == 0)
+    assert steps.select("kind", "duration_ns").rows() == [("compute", 45)]
+
+
 def test_a_program_is_its_goroutines_and_not_the_threads_under_them(go: Trace, kernel: Trace) -> None:
     program = extract(join(go, kernel).trace)
     tasks = program.frame("tasks")

@@ -5,7 +5,9 @@ goroutine's RUNNING time is cut by what the kernel says of that thread:
 
 * the thread is on a CPU: RUNNING, and `cpu` is the kernel's (the P, which is no CPU, stays in the Go trace only)
 * the thread waits for one: RUNNABLE, with the kernel's reason
-* the thread is blocked, by a page fault say: BLOCKED, with the kernel's reason
+* the thread is blocked, by a page fault say: BLOCKED, with the kernel's reason; where that is a sleep, a lock or a poll,
+  it is the runtime's own (a thief's nap, lock2, findRunnable: the two recorders' times differ by half a microsecond),
+  and called `park`
 * the kernel recording does not know: RUNNING without `cpu`, and `inferred`
 
 A goroutine's system call is cut likewise: RUNNING in the kernel, BLOCKED for the kernel's reason, and RUNNABLE from
@@ -39,6 +41,7 @@ WORST = 10
 _RECORD_PERF = "record with `tracekit record`, or `perf record -k CLOCK_MONOTONIC`"
 _RUNNING, _RUNNABLE, _BLOCKED = (STATES[name] for name in ("RUNNING", "RUNNABLE", "BLOCKED"))
 _SYSCALL = REASONS["syscall"]
+_OF_RUNTIME = [REASONS[reason] for reason in ("sleep", "lock", "network")]
 
 _COLUMNS = ("task_id", "cpu", "thread_id", "state", "start_ns", "end_ns", "reason", "inferred", "stack_id")
 Rows = dict[str, Any]  # interval columns as numpy arrays, words as codes, NULL for null
@@ -63,6 +66,7 @@ def join(go: Trace, kernel: Trace) -> Joined:
     carried = (goroutines["state"] == _RUNNING) & (goroutines["thread_id"] >= 0)
     in_call = (goroutines["state"] == _BLOCKED) & (goroutines["reason"] == _SYSCALL) & (goroutines["thread_id"] >= 0)
     running, calls = (_cut(goroutines, which, threads, tids, first) for which in (carried, in_call))
+    running["reason"][(running["state"] == _BLOCKED) & np.isin(running["reason"], _OF_RUNTIME)] = REASONS["park"]
     _mark_unknown(running, overlap)
     alone = _alone(goroutines, carried | in_call, threads, tids, first)
     intervals = table("intervals", _together([running, calls, _chosen(goroutines, ~(carried | in_call)), alone]))

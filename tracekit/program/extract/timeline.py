@@ -14,7 +14,7 @@ from tracekit.vocabulary import REASONS, STATES
 
 RUNNING, RUNNABLE, BLOCKED = STATES["RUNNING"], STATES["RUNNABLE"], STATES["BLOCKED"]
 UNKNOWN, NEW = STATES["UNKNOWN"], STATES["NEW"]
-SYSCALL, YIELD = REASONS["syscall"], REASONS["yield"]
+SYSCALL, YIELD, PARK = (REASONS[reason] for reason in ("syscall", "yield", "park"))
 # The shortest period of Go's sysmon, which takes the P of a system call that it sees twice
 # (runtime/proc.go: sysmon, retake). A call that is over before then, with its P, held the CPU like computing.
 SHORT_SYSCALL_NS = 20_000
@@ -55,6 +55,8 @@ class Timeline:
         self.reason = codes(intervals, "reason", REASONS)[order]
         self._cpu = ints(intervals, "cpu")[order]
         self._of_thread = goroutines[self.task] & (ints(intervals, "thread_id")[order] != NULL) & joined
+        # Of a joined trace: what the runtime did on a goroutine's thread is no wait of the goroutine's.
+        self.parked = (self.state == BLOCKED) & (self.reason == PARK) & self._of_thread
         self.first = starts_of(self.task)
         self.last = np.append(self.first[1:], True)[: len(task)]
         self.short_syscall = self._short_syscalls(goroutines)

@@ -127,7 +127,7 @@ def find_waits(line: Timeline, wakeups: Wakeups, kernel: Flags) -> Waits:
     uninterruptible wait that another program's task ends is for a lock inside the kernel, such as that of an address
     space while a thread is created or ends (mmap_lock): the form's, not the program's, and left out.
     """
-    waiting = ((line.state == BLOCKED) | (line.state == UNKNOWN)) & ~line.short_syscall
+    waiting = ((line.state == BLOCKED) | (line.state == UNKNOWN)) & ~line.short_syscall & ~line.parked
     # A task found RUNNABLE by a wakeup was about to wait, or waited before it was first seen.
     zero = (line.state == RUNNABLE) & (line.reason == _WAKEUP)
     zero[1:] &= line.first[1:] | ~(waiting | (line.state == RUNNABLE))[:-1]
