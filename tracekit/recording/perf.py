@@ -75,8 +75,8 @@ def record(
 ) -> Recorded:  # fmt: skip
     """Run a command under perf until it ends, is interrupted, or a bound is reached: the recording is kept.
 
-    The command ends with the recording. `callchains` tell what tasks wait for, and make switches' events costlier. Raises UsageError without such a command, TracekitError when perf is missing,
-    may not record, or fails.
+    The command ends with the recording. `callchains` tell what tasks wait for, and make switches' events costlier.
+    Raises UsageError without such a command, TracekitError when perf is missing, may not record, or fails.
     """
     if shutil.which(command[0]) is None:
         raise UsageError(f"{command[0]}: no such command", remedy="give one that the shell would find")

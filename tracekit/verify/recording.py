@@ -25,7 +25,7 @@ def record(prepared: Prepared, form: str, *, cpus: int, limit_s: float, joint: b
     """Execute once under perf, or a goroutine program under Go's tracer. Raises ExecutionError when that can't be.
 
     `joint`: with all that tells of its waits, at more cost: a kernel's tasks with callchains, a goroutine program under
-    both recorders, which tell when its threads had no CPU (analysis/join.py); where perf may not record, under Go's alone.
+    both recorders, which tell when its threads had no CPU (analysis/join.py); where perf may not, under Go's alone.
     """
     with tempfile.TemporaryDirectory(prefix="tracekit-record-") as folder:
         kernel, go = Path(folder) / "kernel", Path(folder) / "go"

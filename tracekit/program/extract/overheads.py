@@ -78,8 +78,8 @@ def take_out(
     A wait costs where it begins, a switch where the task comes onto a CPU, a wakeup just after its operation (the
     kernel announces it first), a creation before it (announced when done), what a new task pays before all else, its
     end after all, and the recorder one event for each of them, for a creation two; a switch's is written before the task
-    comes, at its cost. What a piece is too short for is taken from the nearest pieces of the same stretch between two waits, first those after it; what the whole stretch
-    is too short for is left.
+    comes, at its cost. What a piece is too short for is taken from the nearest pieces of the same stretch between two
+    waits, first those after it; what the whole stretch is too short for is left.
     """
     below = line.below()
     switches, switches_below = (
