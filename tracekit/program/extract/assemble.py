@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tracekit.program.arrays import NULL, Ints, starts_of
-from tracekit.program.extract.overheads import Pieces
+from tracekit.program.extract.pieces import Pieces
 from tracekit.tables.build import table
 from tracekit.vocabulary import SEGMENTS
 

@@ -9,7 +9,7 @@ from tracekit import __version__
 from tracekit.program.arrays import NULL, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.grouped import by_group, count_until
-from tracekit.program.extract.overheads import Pieces
+from tracekit.program.extract.pieces import Pieces
 from tracekit.program.extract.timeline import Timeline
 from tracekit.program.objects import object_groups, objects_of
 from tracekit.tables.build import table

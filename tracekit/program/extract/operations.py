@@ -15,8 +15,8 @@ from tracekit.vocabulary import SEGMENTS
 # A child that wakes its parent and then ends within this much computing woke it by ending: what is left is the
 # way through exit (kernel/exit.c: exit_notify comes shortly before the last schedule).
 JOIN_WITHIN_NS = 50_000
-YIELD, _SLEEP = SEGMENTS["yield"], SEGMENTS["sleep"]
-_WAIT, _SIGNAL, _SPAWN, _JOIN, _ARRIVAL = (SEGMENTS[k] for k in ("wait", "signal", "spawn", "join", "arrival"))
+SIGNAL, SPAWN, YIELD = (SEGMENTS[kind] for kind in ("signal", "spawn", "yield"))
+_WAIT, _SLEEP, _JOIN, _ARRIVAL = (SEGMENTS[kind] for kind in ("wait", "sleep", "join", "arrival"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Operations:
     @property
     def blocks(self) -> Flags:
         """Which of them leave the CPU."""
-        blocks: Flags = (self.kind != _SIGNAL) & (self.kind != _SPAWN)
+        blocks: Flags = (self.kind != SIGNAL) & (self.kind != SPAWN)
         return blocks
 
 
@@ -117,7 +117,7 @@ def _signals(line: Timeline, wakeups: Wakeups, waits: Waits) -> Operations:
     wake = np.sort(waits.wake[waits.waker != NULL])
     task, at = wakeups.waker[wake], wakeups.at[wake]
     runs = wakeups.by.runs[wake] - _not_yet_awake(line, wakeups, waits, wake)
-    return _part(Moments(task, runs, line.offsets(task, runs, at)), np.full(len(wake), _SIGNAL), wake=wake)
+    return _part(Moments(task, runs, line.offsets(task, runs, at)), np.full(len(wake), SIGNAL), wake=wake)
 
 
 def _not_yet_awake(line: Timeline, wakeups: Wakeups, waits: Waits, wake: Ints) -> Flags:
@@ -132,7 +132,7 @@ def _not_yet_awake(line: Timeline, wakeups: Wakeups, waits: Waits, wake: Ints) -
 
 def _spawned(line: Timeline, spawns: Spawns) -> Operations:
     at = line.moments(spawns.parent, spawns.at)
-    return _part(at, np.full(len(spawns.child), _SPAWN), target=spawns.child)
+    return _part(at, np.full(len(spawns.child), SPAWN), target=spawns.child)
 
 
 def _yields(line: Timeline) -> Operations:
@@ -144,7 +144,7 @@ def _with_joins(ops: Operations, line: Timeline, lives: Lives, wakeups: int) -> 
     """Turn waits of parents for their children's last wakeup into joins."""
     last = np.append(ops.task[1:] != ops.task[:-1], True)[: len(ops.task)]
     left = line.before[line.first_run[ops.task + 1]] - ops.offset
-    ending = last & (ops.kind == _SIGNAL) & lives.ended[ops.task] & (left < JOIN_WITHIN_NS)
+    ending = last & (ops.kind == SIGNAL) & lives.ended[ops.task] & (left < JOIN_WITHIN_NS)
     signals = np.flatnonzero(ending)
     wait_of = np.full(wakeups, NULL)
     wait_of[ops.wake[ops.kind == _WAIT]] = np.flatnonzero(ops.kind == _WAIT)

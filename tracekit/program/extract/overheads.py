@@ -9,48 +9,12 @@ import numpy as np
 from tracekit.jit import cached_njit
 from tracekit.machine.profile import FormCosts
 from tracekit.program.arrays import Flags, Ints
-from tracekit.program.extract.operations import YIELD, Operations
+from tracekit.program.extract.operations import SIGNAL, SPAWN, YIELD, Operations
+from tracekit.program.extract.pieces import Pieces
 from tracekit.program.extract.timeline import Moments, Timeline
 from tracekit.vocabulary import SEGMENTS
 
-_SIGNAL, _SPAWN = SEGMENTS["signal"], SEGMENTS["spawn"]
 _TIMED = [SEGMENTS[kind] for kind in ("sleep", "io", "network", "syscall", "arrival")]
-
-
-class Pieces:
-    """Computing between operations: one piece before each, and one after the last of each task.
-
-    Pieces are numbered along tasks: the one before operation k has the number k + its task.
-    """
-
-    def __init__(self, task: Ints, tasks: int) -> None:
-        """`task` of each operation, ascending, and how many tasks there are."""
-        self.per_task = np.searchsorted(task, np.arange(tasks + 1))
-        self.before_op = np.arange(len(task)) + task
-        self.final = self.per_task[1:] + np.arange(tasks)
-        self.count = len(task) + tasks
-
-    def between(self, at_ops: Ints, at_starts: Ints) -> Ints:
-        """Differences of a running count along each task: up to each operation, and after the last.
-
-        `at_ops` is the count at each operation, `at_starts` (tasks + 1 values) where each task begins.
-        """
-        ends = np.empty(self.count, np.int64)
-        ends[self.before_op], ends[self.final] = at_ops, at_starts[1:]
-        return np.diff(ends, prepend=at_starts[:1])
-
-    def stretch_starts(self, blocks: Flags) -> Ints:
-        """Indexes of the pieces that begin a stretch without a wait: a task's first, and each after a wait."""
-        starts = np.zeros(self.count + 1, np.bool_)
-        starts[self.final + 1] = True
-        starts[self.before_op[blocks] + 1] = True
-        starts[0] = True
-        return np.flatnonzero(starts[: self.count])
-
-    def holding(self, moments: Moments, ops: Operations) -> Ints:
-        """How many of these moments each piece holds."""
-        before = np.searchsorted(ops.place, moments.task + moments.runs + moments.offset, side="right")
-        return np.bincount(before + moments.task, minlength=self.count)
 
 
 @dataclass(frozen=True)
@@ -81,45 +45,7 @@ def take_out(
     comes, at its cost. What a piece is too short for is taken from the nearest pieces of the same stretch between two
     waits, first those after it; what the whole stretch is too short for is left.
     """
-    below = line.below()
-    switches, switches_below = (
-        _runs_in(pieces, ops, line, which) for which in (line.switched_in & ~below, line.switched_in & below)
-    )
-    into_idle = np.append(line.into_idle(), False)
-    signals, spawns, fresh, blocks, yields, timed, idles, exits, firsts, below_blocks = (
-        np.zeros(pieces.count, np.int64) for _ in range(10)
-    )
-    waits = ops.blocks & (ops.kind != YIELD)
-    kernels = waits & np.append(below, False)[ops.runs]
-    signals[pieces.before_op[ops.kind == _SIGNAL] + 1] = 1
-    signals += pieces.holding(besides.lock_wakes, ops)
-    spawns[pieces.before_op[ops.kind == _SPAWN]] = 1
-    blocks[pieces.before_op[waits & ~kernels]] = 1
-    yields[pieces.before_op[ops.kind == YIELD]] = 1
-    below_blocks[pieces.before_op[kernels]] = 1
-    blocks += pieces.holding(besides.lock_waits, ops)
-    timed[pieces.before_op[np.isin(ops.kind, _TIMED)]] = 1
-    idles[pieces.before_op[ops.blocks]] = into_idle[ops.runs[ops.blocks] - 1]
-    idles += pieces.holding(besides.lock_waits.take(into_idle[besides.lock_waits.runs - 1]), ops)
-    exits[pieces.final[ended]] = 1
-    created = ops.target[ops.kind == _SPAWN]
-    fresh[pieces.before_op[ops.kind == _SPAWN]] = besides.fresh[created]
-    firsts[pieces.per_task[created] + created] = 1
-    struck = pieces.holding(besides.interrupts, ops)
-    threads = costs.below or costs
-    amounts = {
-        "recorder": (switches + signals + 2 * spawns + exits + struck) * costs.recorder_event_ns
-        + switches * (costs.recorder_switch_ns + costs.recorder_callchain_ns)
-        + switches_below * (threads.recorder_event_ns + threads.recorder_switch_ns + threads.recorder_callchain_ns),
-        "switch": switches * costs.switch_ns + switches_below * threads.switch_ns,
-        "block": blocks * costs.block_ns + below_blocks * threads.block_ns + yields * costs.yield_ns,
-        "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,
-        "spawn": spawns * costs.spawn_ns + fresh * costs.fresh_ns + exits * costs.exit_ns + firsts * costs.first_run_ns,
-        "syscall": timed * costs.timed_wait_ns,
-        "idle_enter": idles * costs.idle_enter_ns,
-        "tick": compute * costs.tick_ns // costs.tick_period_ns
-        + ((struck + compute * besides.untold) * costs.interrupt_ns).astype(np.int64),
-    }
+    amounts = _amounts(line, ops, pieces, compute, ended, besides, costs)
     starts = pieces.stretch_starts(ops.blocks)
     left = compute.copy()
     cost = np.sum(list(amounts.values()), axis=0)
@@ -128,6 +54,48 @@ def take_out(
     removed = _by_kind(amounts, taken, starts)
     removed["spawn"] += _ends_across_waits(left, pieces, ended, costs.exit_ns, starts, cost, taken)
     return left, removed
+
+
+def _amounts(
+    line: Timeline, ops: Operations, pieces: Pieces, compute: Ints, ended: Flags, besides: Besides, costs: FormCosts
+) -> dict[str, Ints]:
+    """What each piece holds of each kind of cost, whether it is long enough or not."""
+    below = line.below()
+    switches, switches_below = (
+        _runs_in(pieces, ops, line, which) for which in (line.switched_in & ~below, line.switched_in & below)
+    )
+    waits = ops.blocks & (ops.kind != YIELD)
+    kernels = waits & np.append(below, False)[ops.runs]
+    signals = pieces.at(pieces.before_op[ops.kind == SIGNAL] + 1) + pieces.holding(besides.lock_wakes, ops)
+    spawns = ops.kind == SPAWN
+    created = ops.target[spawns]
+    exits = pieces.at(pieces.final[ended])
+    struck = pieces.holding(besides.interrupts, ops)
+    threads = costs.below or costs
+    return {
+        "recorder": (switches + signals + 2 * pieces.before(spawns) + exits + struck) * costs.recorder_event_ns
+        + switches * (costs.recorder_switch_ns + costs.recorder_callchain_ns)
+        + switches_below * (threads.recorder_event_ns + threads.recorder_switch_ns + threads.recorder_callchain_ns),
+        "switch": switches * costs.switch_ns + switches_below * threads.switch_ns,
+        "block": (pieces.before(waits & ~kernels) + pieces.holding(besides.lock_waits, ops)) * costs.block_ns
+        + pieces.before(kernels) * threads.block_ns + pieces.before(ops.kind == YIELD) * costs.yield_ns,
+        "wake": signals * costs.wake_ns + pieces.holding(besides.sent, ops) * costs.idle_wake_ns,
+        "spawn": pieces.before(spawns) * costs.spawn_ns + exits * costs.exit_ns
+        + pieces.at(pieces.before_op[spawns][besides.fresh[created]]) * costs.fresh_ns
+        + pieces.at(pieces.per_task[created] + created) * costs.first_run_ns,
+        "syscall": pieces.before(np.isin(ops.kind, _TIMED)) * costs.timed_wait_ns,
+        "idle_enter": _into_idle(line, ops, pieces, besides.lock_waits) * costs.idle_enter_ns,
+        "tick": compute * costs.tick_ns // costs.tick_period_ns
+        + ((struck + compute * besides.untold) * costs.interrupt_ns).astype(np.int64),
+    }  # fmt: skip
+
+
+def _into_idle(line: Timeline, ops: Operations, pieces: Pieces, lock_waits: Moments) -> Ints:
+    """How often the CPU idled after a wait that ends each piece, or after one for a lock inside the kernel in it."""
+    idle = np.append(line.into_idle(), False)
+    return pieces.before(ops.blocks & idle[ops.runs - 1]) + pieces.holding(
+        lock_waits.take(idle[lock_waits.runs - 1]), ops
+    )
 
 
 def _runs_in(pieces: Pieces, ops: Operations, line: Timeline, which: Flags) -> Ints:

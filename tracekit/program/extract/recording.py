@@ -15,7 +15,8 @@ from tracekit.program.arrays import NULL, Flags, Ints, codes, ints
 from tracekit.program.extract.assemble import weave
 from tracekit.program.extract.operations import Lives, Operations, Spawns, fresh, operations
 from tracekit.program.extract.outside import inside
-from tracekit.program.extract.overheads import Besides, Pieces, recorded_compute, take_out
+from tracekit.program.extract.overheads import Besides, recorded_compute, take_out
+from tracekit.program.extract.pieces import Pieces
 from tracekit.program.extract.selection import select
 from tracekit.program.extract.timeline import BLOCKED, NEW, UNKNOWN, Timeline
 from tracekit.program.extract.waits import Waits, Wakeups, find_waits, untold_interrupts
