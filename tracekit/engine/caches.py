@@ -14,7 +14,7 @@ Left out:
 
 from __future__ import annotations
 
-from tracekit.engine.record import charge
+from tracekit.engine.record import add_memory, charge
 from tracekit.engine.state import (
     ASIDS,
     CACHE_FOOTPRINT,
@@ -58,8 +58,12 @@ def change_space(sim: Sim, cpu: int, task: int, space: int) -> None:
 
 @njit
 def first_run(sim: Sim, cpu: int, task: int) -> None:
-    """A forked task writes to the pages it shares with its parent: each is copied (do_wp_page)."""
-    if sim.tasks[task].parent >= 0:
+    """A forked task writes to the pages it shares with its parent: each is copied (do_wp_page), and its own from then on."""
+    t = sim.tasks[task]
+    if t.layer == NATIVE and sim.costs[NATIVE].touched > 0:
+        t.resident += sim.costs[NATIVE].touched
+        add_memory(sim, sim.costs[NATIVE].touched, 0)
+    if t.parent >= 0:
         charge(sim, cpu, task, O_SPAWN, sim.costs[NATIVE].cow)
 
 

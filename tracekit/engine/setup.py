@@ -26,6 +26,7 @@ MACHINE_FIELDS = (
 # What a task's calls find there already. Measured on Linux 6.18, glibc: of a thread's first two pages its control block
 # and the frames below the task's take one; a forked child's first frames share a page with its parent's last.
 FIRST_STACK_BYTES = {"process": 0, "thread": 4096, "goroutine": 2048}
+KERNEL_STACK_BYTES = 16 << 10  # THREAD_SIZE, arch/x86/include/asm/page_64_types.h
 
 
 def _ints(table: pa.Table, column: str) -> Any:
@@ -159,6 +160,7 @@ def costs(values: Mapping[str, int], form: str) -> Any:
         out.spin[row] = values["goroutine_spin_ns"]
         out.new_g[row] = values["goroutine_new_ns"]
         if native == "process":
+            out.touched[row] = max(out.resident[row] - out.kept[row] - KERNEL_STACK_BYTES, 0)
             out.cow[row] = values["cow_pages"] * values["cow_fault_ns"]
             out.fork_per_mib[row] = values["fork_ns_per_mib"]
         else:

@@ -117,7 +117,7 @@ COST = np.dtype([
     ("timer_arm", "i8"), ("timer_interrupt", "i8"), ("spin", "i8"), ("new_g", "i8"),
     ("timer_slack", "i8"), ("reclaim", "i8"), ("kept", "i8"), ("syscall", "i8"), ("tick", "i8"), ("tick_period", "i8"),
     ("thread_wake", "i8"), ("thread_spawn", "i8"), ("thread_resident", "i8"), ("thread_virtual", "i8"),
-    ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("fork_per_mib", "i8"),
+    ("steal", "i8"), ("handoff", "i8"), ("tlb_refill", "i8"), ("cow", "i8"), ("touched", "i8"), ("fork_per_mib", "i8"),
     ("l1_bytes", "i8"), ("l2_bytes", "i8"), ("l1_per_kib", "i8"), ("l2_per_kib", "i8"),
     ("access", "i8"), ("atomic", "i8"), ("line", "i8"),
 ], align=True)  # fmt: skip

@@ -91,8 +91,8 @@ def start(runtime: Any, kernel: Any, sim: Sim, task: int, cpu: int, parent: int)
     t.start = world.now
     t.parent = parent
     t.stack = costs.stack
-    t.resident = costs.resident
-    add_memory(sim, costs.resident, costs.virtual)
+    t.resident = costs.resident - (costs.touched if t.layer == NATIVE else 0)
+    add_memory(sim, t.resident, costs.virtual)
     t.since = world.now
     set_state(sim, task, RUNNABLE, R_SPAWN, NONE)
     target = NONE
